@@ -1,0 +1,89 @@
+# authmeter: the extension (extension.mk, by PGXS), the shim (shim/Makefile) and the tasks of a
+# developer, whose long recipes live in dev/. `make help` lists the targets.
+#
+# This file needs nothing but make, so that `make run` can install what the others need.
+
+PG_CONFIG ?= pg_config
+PREFIX ?= /usr/local
+RUN_DIR ?= .run
+FUZZ_SECONDS ?= 60
+
+EXTENSION_MAKE = $(MAKE) --no-print-directory -f extension.mk
+BUILD = $(MAKE) -s --no-print-directory all
+
+export PG_CONFIG RUN_DIR FUZZ_SECONDS
+# SQL may hold `$`: it travels as it was typed, under another name.
+unexport SQL
+export AUTHMETER_SQL := $(value SQL)
+export AUTHMETER_LISTEN := $(LISTEN)
+export AUTHMETER_ADMIN := $(ADMIN)
+
+.PHONY: all extension shim install install-shim uninstall clean \
+	run start stop psql check bench lint format fuzz help
+
+all: extension shim ## build the extension and the shim
+
+extension:
+	@$(EXTENSION_MAKE) all
+
+shim:
+	@$(MAKE) --no-print-directory -C shim
+
+# ---- tasks of a developer ----------------------------------------------------------------------
+
+run: ## PostgreSQL and the shim in the foreground; Ctrl-C stops both
+	@dev/deps.sh build && $(BUILD) && dev/cluster.sh run
+
+start: ## the same in the background
+	@dev/deps.sh build && $(BUILD) && dev/cluster.sh start
+
+stop: ## stop what make start began; the data stay
+	@dev/cluster.sh stop
+
+psql: ## SQL as the administrator: interactive, or SQL="select 1" for bare rows
+	@dev/cluster.sh psql
+
+check: ## everything a change must pass; SUITE="regress tap" runs only these
+	@dev/deps.sh build check && dev/check.sh $(SUITE)
+
+bench: ## the table of speed ratios; PEERS=1 adds Node.js services to it
+	@dev/deps.sh build bench $(if $(PEERS),peers) && $(BUILD) && dev/bench.sh $(if $(PEERS),peers)
+
+lint: ## format, static analysis and the rules of the house
+	@dev/deps.sh build check && dev/lint.sh
+
+format: ## rewrite the C sources in the style of .clang-format
+	@dev/lint.sh format
+
+fuzz: ## every fuzzer for FUZZ_SECONDS=60 seconds
+	@dev/deps.sh build check && dev/fuzz.sh
+
+help: ## list the targets and variables
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
+		awk -F'|' '{ printf "%-15s %s\n", $$1, $$2 }'
+	@echo
+	@echo '  RUN_DIR=.run                     where make run keeps its server'
+	@echo '  LISTEN="127.0.0.1:3000=vsplugin" listeners of the shim: [address:]port[/prefix]=api[,api] ...'
+	@echo '  ADMIN=127.0.0.1:9464             its admin listener (/live, /ready, /metrics), or off'
+	@echo '  PG_CONFIG=pg_config              which PostgreSQL'
+	@echo '  WERROR=1                         warnings are errors'
+	@echo '  with_llvm=yes                    build bitcode too'
+	@echo '  DESTDIR=, PREFIX=/usr/local      for make install'
+
+# ---- install -----------------------------------------------------------------------------------
+
+install: all install-shim ## both into the system
+	@$(EXTENSION_MAKE) install
+
+install-shim: shim
+	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/share/man/man1'
+	install -m 755 build/authmeter-shim '$(DESTDIR)$(PREFIX)/bin/'
+	$(foreach page,$(wildcard shim/*.1 build/*.1),install -m 644 $(page) '$(DESTDIR)$(PREFIX)/share/man/man1/';)
+
+uninstall:
+	rm -f '$(DESTDIR)$(PREFIX)/bin/authmeter-shim' '$(DESTDIR)$(PREFIX)/share/man/man1/authmeter-shim.1'
+	@$(EXTENSION_MAKE) uninstall
+
+clean: ## remove everything that was built
+	@$(EXTENSION_MAKE) clean
+	rm -rf build

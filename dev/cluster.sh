@@ -1,0 +1,504 @@
+#!/usr/bin/env bash
+# cluster.sh run|start|stop|psql
+#
+# A private PostgreSQL with the extension preloaded, and the shim in front of it, all under RUN_DIR:
+#
+#   server/    private server tree (see lib.sh) with the extension and the shim installed
+#   data/      the cluster                          sock/   its Unix socket, mode 0700
+#   secrets/   master key, JWT secret, password     log/    postgres.log, shim.log
+#   authmeter-shim.conf, postgresql.conf            written anew at every start
+#   listen, admin, port                             what was chosen last
+#
+# Settings come as environment: RUN_DIR, AUTHMETER_LISTEN, AUTHMETER_ADMIN, AUTHMETER_SQL.
+#
+# Who may connect: over the socket, by peer authentication, the account that runs the server (and root)
+# as postgres, and that account as authmeter_shim; over loopback TCP anybody with a password.
+# Where the account cannot enter RUN_DIR (a checkout under /root, say) the directories stand under
+# /var/lib/authmeter-run and RUN_DIR holds links to them.
+# shellcheck source=dev/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+LISTEN_DEFAULT="127.0.0.1:3000=vsplugin"
+ADMIN_DEFAULT="127.0.0.1:9464"
+PORT_FIRST=54330
+SOCKET_PATH_BYTES_MAX=107
+START_WAIT_S=60
+STOP_WAIT_S=40
+DEMO_EMAIL="ana@example.com"
+DEMO_API_KEY="demo-api-key"
+
+# ---- places --------------------------------------------------------------------------------------
+
+# place: sets RUN (RUN_DIR, absolute) and AT (where the directories really are).
+place()
+{
+  local link
+  cd "$AM_TOP"
+  RUN=$(realpath -m -- "${RUN_DIR:-.run}")
+  link=$(readlink "$RUN/data" 2>/dev/null || true)
+  if [ -n "$link" ]; then
+    AT=$(dirname "$link")
+  elif account_can_enter "$RUN"; then
+    AT=$RUN
+  else
+    AT=/var/lib/authmeter-run/$(printf '%s' "$RUN" | sha256sum | cut -c1-16)
+  fi
+  DATA=$AT/data
+  PGBIN=$AT/server/pgbin
+}
+
+# socket_dir: the path of a Unix socket is short; a deep RUN_DIR gets a directory under /tmp.
+socket_dir()
+{
+  SOCK=$AT/sock
+  if [ $((${#SOCK} + 20)) -gt "$SOCKET_PATH_BYTES_MAX" ]; then
+    SOCK=$(cat "$AT/socket_dir" 2>/dev/null || true)
+    if [ ! -d "$SOCK" ] && [ "${1:-}" = make ]; then
+      SOCK=$(mktemp -d /tmp/authmeter.XXXXXXXX)
+      printf '%s\n' "$SOCK" >"$AT/socket_dir"
+    fi
+  fi
+  if [ "${1:-}" = make ]; then
+    own_dir 0700 "$SOCK"
+  fi
+}
+
+make_places()
+{
+  local dir
+  mkdir -p "$RUN" "$AT" || die "could not make $RUN"
+  if [ -d "$DATA" ] && [ ! -f "$DATA/PG_VERSION" ] && [ -n "$(ls -A "$DATA")" ]; then
+    die "$DATA is there already but is no PostgreSQL cluster; choose another RUN_DIR"
+  fi
+  mkdir -p "$AT/server"
+  own_dir 0700 "$DATA"
+  own_dir 0700 "$AT/secrets"
+  own_dir 0755 "$AT/log"
+  socket_dir make
+  if [ "$AT" != "$RUN" ]; then
+    [ -L "$RUN/data" ] || say "the account $AM_ACCOUNT cannot enter $RUN; the data are kept in $AT"
+    for dir in server data secrets log; do
+      ln -sfn "$AT/$dir" "$RUN/$dir"
+    done
+  fi
+}
+
+# lock: one start or stop at a time. Descriptor 9 must not leak into what is started.
+lock()
+{
+  mkdir -p "$RUN"
+  exec 9>"$RUN/.lock"
+  flock -w 120 9 || die "another start or stop is busy in $RUN"
+}
+
+# ---- state ---------------------------------------------------------------------------------------
+
+# The port is the 4th line of postmaster.pid; a stale file is told apart by pg_ctl.
+postgres_running()
+{
+  [ -x "$PGBIN/pg_ctl" ] && as_account "$PGBIN/pg_ctl" -s -D "$DATA" status >/dev/null 2>&1
+}
+
+shim_pid()
+{
+  local pid
+  pid=$(cat "$AT/log/shim.pid" 2>/dev/null || true)
+  # A number may have gone to another process since.
+  if [ -n "$pid" ] && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = authmeter-shim ]; then
+    printf '%s\n' "$pid"
+  fi
+}
+
+# remembered NAME GIVEN DEFAULT: the value given now, else that of the last start, else the default.
+remembered()
+{
+  local value=$2
+  if [ -z "$value" ]; then
+    value=$(cat "$AT/$1" 2>/dev/null || true)
+  fi
+  printf '%s\n' "${value:-$3}"
+}
+
+# ---- PostgreSQL ----------------------------------------------------------------------------------
+
+make_secrets()
+{
+  local dir=$AT/secrets
+  # The name before the colon is the version of the key.
+  [ -f "$dir/master.key" ] || printf '1:%s\n' "$(random_hex 32)" | own_file 0600 "$dir/master.key"
+  [ -f "$dir/jwt_secret" ] || random_hex 32 | own_file 0600 "$dir/jwt_secret"
+  [ -f "$dir/password" ] || random_hex 16 | own_file 0600 "$dir/password"
+}
+
+make_cluster()
+{
+  [ ! -f "$DATA/PG_VERSION" ] || return 0
+  say "creating a cluster in $DATA"
+  as_account "$PGBIN/initdb" -D "$DATA" -U postgres -E UTF8 --locale=C.UTF-8 --data-checksums \
+    --auth-local=peer --auth-host=scram-sha-256 --pwfile="$AT/secrets/password" \
+    >"$AT/log/initdb.log" 2>&1 || {
+    tail -n 20 "$AT/log/initdb.log" >&2
+    die "could not create the cluster"
+  }
+  printf "\ninclude '%s'\n" "$AT/postgresql.conf" |
+    as_account tee -a "$DATA/postgresql.conf" >/dev/null
+}
+
+# Written at every start, so that they always fit this version of the scripts.
+write_postgres_files()
+{
+  own_file 0644 "$AT/postgresql.conf" <<CONF
+# Written by make start: changes here are lost, those in data/postgresql.auto.conf stay.
+cluster_name = 'authmeter'
+listen_addresses = '127.0.0.1'
+port = $PORT
+unix_socket_directories = '$SOCK'
+unix_socket_permissions = 0700
+max_connections = 200
+shared_preload_libraries = 'authmeter'
+authmeter.master_key_file = '$AT/secrets/master.key'
+log_line_prefix = '%m [%p] %q%u@%d %a '
+log_parameter_max_length = 0
+log_parameter_max_length_on_error = 0
+CONF
+  own_file 0600 "$DATA/pg_hba.conf" <<CONF
+# type database role address method
+local all postgres peer map=authmeter
+local authmeter authmeter_shim peer map=authmeter
+local all all scram-sha-256
+host all all 127.0.0.1/32 scram-sha-256
+CONF
+  own_file 0600 "$DATA/pg_ident.conf" <<CONF
+# map account role
+authmeter $AM_ACCOUNT postgres
+authmeter $AM_ACCOUNT authmeter_shim
+$(is_root && echo "authmeter root postgres")
+CONF
+}
+
+start_postgres()
+{
+  PORT=$(cat "$AT/port" 2>/dev/null || true)
+  if [ -z "$PORT" ] || ! port_is_free 127.0.0.1 "$PORT"; then
+    PORT=$(free_port "$PORT_FIRST")
+    printf '%s\n' "$PORT" >"$AT/port"
+  fi
+  write_postgres_files
+  as_account "$PGBIN/pg_ctl" -s -D "$DATA" -l "$AT/log/postgres.log" -t "$START_WAIT_S" -w start \
+    </dev/null >/dev/null 9>&- || {
+    tail -n 20 "$AT/log/postgres.log" >&2
+    die "PostgreSQL did not start; its log is $AT/log/postgres.log"
+  }
+}
+
+admin_psql()
+{
+  "$PGBIN/psql" -h "$SOCK" -p "$PORT" -U postgres "$@"
+}
+
+# make_database: the database, the extension, the role of the shim and a user to try.
+make_database()
+{
+  if [ "$(admin_psql -XAtc "SELECT 1 FROM pg_database WHERE datname = 'authmeter'")" != 1 ]; then
+    admin_psql -Xqc "CREATE DATABASE authmeter"
+  fi
+  if [ "$(admin_psql -XAt -d authmeter -c "SELECT 1 FROM pg_extension WHERE extname = 'authmeter'")" = 1 ]; then
+    return
+  fi
+  say "creating the extension and the user $DEMO_EMAIL"
+  # One transaction: a start that was cut short begins anew.
+  admin_psql -Xq -v ON_ERROR_STOP=1 -1 -d authmeter -o /dev/null \
+    -v email="$DEMO_EMAIL" -v api_key="$DEMO_API_KEY" <<'SQL' || die "could not set up the database"
+SET client_min_messages = warning;
+DO $$
+BEGIN
+  IF to_regrole('authmeter_shim') IS NULL THEN
+    CREATE ROLE authmeter_shim LOGIN;
+  END IF;
+END $$;
+CREATE EXTENSION authmeter CASCADE;
+SELECT authmeter.setting_set('authmeter.environment', 'development');
+SELECT authmeter.grant_access('authmeter_shim', 'gateway');
+SELECT authmeter.vsplugin_create_user(:'email', :'api_key');
+SQL
+  cksum <"$(install_script)" >"$AT/install_script.cksum"
+}
+
+install_script()
+{
+  printf '%s\n' "$("$PGBIN/pg_config" --sharedir)/extension/authmeter--$(
+    sed -n "s/^default_version *= *'\(.*\)'/\1/p" "$AM_TOP/authmeter.control"
+  ).sql"
+}
+
+# An installed extension does not change under a database: say so before somebody wonders.
+warn_old_database()
+{
+  if [ -f "$AT/install_script.cksum" ] &&
+    [ "$(cksum <"$(install_script)")" != "$(cat "$AT/install_script.cksum")" ]; then
+    say "note: the install script has changed since this database was made."
+    say "note: to see the new one: make stop, remove $DATA (and all data in it), make start"
+  fi
+}
+
+# ---- the shim ------------------------------------------------------------------------------------
+
+# check_listeners: every ADDRESS:PORT must be free, or the error names the variable to change.
+check_listeners()
+{
+  local mount endpoint address port
+  for mount in $LISTEN; do
+    endpoint=${mount%%=*}
+    endpoint=${endpoint%%/*}
+    check_endpoint "$endpoint" "LISTEN=\"127.0.0.1:13000=${mount#*=}\""
+  done
+  [ "$ADMIN" = off ] || check_endpoint "$ADMIN" "ADMIN=127.0.0.1:19464"
+}
+
+check_endpoint()
+{
+  port=${1##*:}
+  address=${1%:*}
+  [ "$address" != "$1" ] || address=0.0.0.0
+  address=${address#[}
+  address=${address%]}
+  case $port in
+    '' | *[!0-9]*) die "\"$1\" is no [address:]port; for example: make start $2" ;;
+  esac
+  if ! port_is_free "$address" "$port"; then
+    die "port $port of $address is taken; choose another: make start $2"
+  fi
+}
+
+write_shim_file()
+{
+  local mount
+  {
+    echo "# Written by make start: changes here are lost."
+    echo "database = host=$SOCK port=$PORT dbname=authmeter user=authmeter_shim"
+    for mount in $LISTEN; do
+      echo "listen = $mount"
+    done
+    echo "admin = $ADMIN"
+    echo "log_file = stderr"
+  } | own_file 0644 "$AT/authmeter-shim.conf"
+}
+
+# start_shim: the secret travels in the environment, from which the shim removes it.
+start_shim()
+{
+  local i
+  check_listeners
+  write_shim_file
+  rm -f "$AT/log/shim.pid"
+  : | as_account tee -a "$AT/log/shim.log" >/dev/null
+  # shellcheck disable=SC2016 # expanded by the inner shell, whose process becomes the shim
+  VSPLUGIN_JWT_SECRET=$(cat "$AT/secrets/jwt_secret") as_account setsid --fork \
+    sh -c 'echo $$ >"$1" && exec "$2" --config="$3"' sh \
+    "$AT/log/shim.pid" "$AT/server/bin/authmeter-shim" "$AT/authmeter-shim.conf" \
+    </dev/null >>"$AT/log/shim.log" 2>&1 9>&-
+  for ((i = 0; i < START_WAIT_S * 10; i++)); do
+    if shim_ready; then
+      return
+    fi
+    sleep 0.1
+    # Between fork and exec it has another name; after a second it is the shim, or gone.
+    if [ "$i" -ge 10 ] && [ -z "$(shim_pid)" ]; then
+      break
+    fi
+  done
+  tail -n 20 "$AT/log/shim.log" >&2
+  stop_shim
+  die "the shim did not get ready; its log is $AT/log/shim.log"
+}
+
+# shim_ready: it answers for itself; without an admin listener, somebody listens on its first port.
+shim_ready()
+{
+  local endpoint=${LISTEN%% *}
+  [ -n "$(shim_pid)" ] || return 1
+  if [ "$ADMIN" != off ]; then
+    curl -fsS -o /dev/null -m 5 "http://$ADMIN/ready" 2>/dev/null
+    return
+  fi
+  endpoint=${endpoint%%=*}
+  ! port_is_free 127.0.0.1 "$(sed 's|/.*||; s|.*:||' <<<"$endpoint")"
+}
+
+# stop_pid PID: asks, waits for the drain, then insists.
+stop_pid()
+{
+  local i
+  kill -TERM "$1" 2>/dev/null || return 0
+  for ((i = 0; i < STOP_WAIT_S * 10; i++)); do
+    kill -0 "$1" 2>/dev/null || return 0
+    sleep 0.1
+  done
+  kill -KILL "$1" 2>/dev/null || true
+}
+
+stop_shim()
+{
+  local pid
+  pid=$(shim_pid)
+  if [ -n "$pid" ]; then
+    stop_pid "$pid"
+  fi
+  rm -f "$AT/log/shim.pid"
+}
+
+# ---- commands ------------------------------------------------------------------------------------
+
+# built_is_installed: what was just built is what stands in the private tree.
+built_is_installed()
+{
+  cmp -s "$AM_TOP/authmeter.so" "$("$PGBIN/pg_config" --pkglibdir)/authmeter.so" &&
+    cmp -s "$AM_TOP/build/authmeter-shim" "$AT/server/bin/authmeter-shim" &&
+    cmp -s "$AM_TOP/$(basename "$(install_script)")" "$(install_script)"
+}
+
+start()
+{
+  local before after
+  place
+  lock
+  make_places
+  before=$(remembered listen '' "$LISTEN_DEFAULT") after=$(remembered listen "${AUTHMETER_LISTEN:-}" "$LISTEN_DEFAULT")
+  LISTEN=$after
+  ADMIN=$(remembered admin "${AUTHMETER_ADMIN:-}" "$ADMIN_DEFAULT")
+  before="$before $(remembered admin '' "$ADMIN_DEFAULT")"
+  if postgres_running; then
+    PORT=$(sed -n 4p "$DATA/postmaster.pid" 2>/dev/null || cat "$AT/port")
+    if built_is_installed; then
+      say "PostgreSQL is already running"
+    else
+      say "PostgreSQL is already running, with an older build; make stop start loads the new one"
+    fi
+  else
+    stop_shim
+    server_tree "$AT/server"
+    make_secrets
+    make_cluster
+    start_postgres
+  fi
+  make_database
+  warn_old_database
+  if [ -n "$(shim_pid)" ] && [ "$before" != "$LISTEN $ADMIN" ]; then
+    say "the listeners have changed: restarting the shim"
+    stop_shim
+  fi
+  if [ -n "$(shim_pid)" ]; then
+    say "the shim is already running"
+  else
+    start_shim
+    printf '%s\n' "$LISTEN" >"$AT/listen"
+    printf '%s\n' "$ADMIN" >"$AT/admin"
+  fi
+  exec 9>&-
+}
+
+# tell: how to call it. The first listener is shown, 0.0.0.0 as loopback.
+tell()
+{
+  local first=${LISTEN%% *} url run=
+  url=${first%%=*}
+  case $url in
+    0.0.0.0:*) url=127.0.0.1:${url#0.0.0.0:} ;;
+    *:*) ;;
+    *) url=127.0.0.1:$url ;;
+  esac
+  url=http://${url%/}
+  [ "${RUN_DIR:-.run}" = .run ] || run=" RUN_DIR=$RUN_DIR"
+  cat <<TEXT
+
+authmeter is running: $LISTEN. Try it:
+
+  curl -s $url/health
+  TOKEN=\$(curl -s $url/signup -H 'Content-Type: application/json' -d '{"email":"$DEMO_EMAIL"}' |
+    sed 's/.*"sessionToken":"\([^"]*\)".*/\1/')
+  curl -s $url/trackUsage -H "Authorization: Bearer \$TOKEN" -H 'Content-Type: application/json' \\
+    -d '{"usage":1,"tokenCount":250}'
+  curl -s http://$ADMIN/metrics
+  make psql$run SQL="select * from authmeter.status()"
+
+  Logs and data: $AT    Stop: ${1:-make stop$run}
+
+TEXT
+}
+
+stop()
+{
+  place
+  if [ ! -d "$DATA" ]; then
+    say "nothing is running in $RUN"
+    return
+  fi
+  lock
+  if [ -n "$(shim_pid)" ]; then
+    stop_shim
+    say "the shim has stopped"
+  fi
+  if postgres_running; then
+    as_account "$PGBIN/pg_ctl" -s -D "$DATA" -m fast -t "$STOP_WAIT_S" stop ||
+      die "PostgreSQL did not stop; its log is $AT/log/postgres.log"
+    say "PostgreSQL has stopped; the data stay in $DATA"
+  else
+    say "PostgreSQL is not running in $RUN"
+  fi
+  exec 9>&-
+}
+
+# run: as start, then follow the shim's log until a signal comes or the shim ends.
+run()
+{
+  local pid tail_pid stopping=
+  trap 'stopping=yes' INT TERM HUP
+  # Also when the start fails or is interrupted half-way, nothing is left behind.
+  trap 'trap "" INT TERM HUP; stop' EXIT
+  start
+  tell "Ctrl-C"
+  pid=$(shim_pid)
+  tail -n 0 -f "$AT/log/shim.log" &
+  tail_pid=$!
+  while [ -z "$stopping" ] && [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null; do
+    # A sleep of its own process, so that a signal is acted on at once.
+    sleep 1 &
+    wait $! || true
+  done
+  kill "$tail_pid" 2>/dev/null || true
+  trap '' INT TERM HUP
+  echo
+  if [ -z "$stopping" ]; then
+    say "the shim has ended by itself; its log is $AT/log/shim.log" >&2
+  fi
+  [ -n "$stopping" ]
+}
+
+psql_command()
+{
+  place
+  socket_dir
+  if ! postgres_running; then
+    die "nothing is running in $RUN; make start begins it"
+  fi
+  PORT=$(sed -n 4p "$DATA/postmaster.pid")
+  if [ -n "${AUTHMETER_SQL:-}" ]; then
+    admin_psql -XAtq -v ON_ERROR_STOP=1 -d authmeter -c "$AUTHMETER_SQL"
+  else
+    admin_psql -d authmeter
+  fi
+}
+
+AM_ACCOUNT=$(account_name)
+RUN='' AT='' DATA='' PGBIN='' SOCK='' PORT='' LISTEN='' ADMIN=''
+
+case ${1:-} in
+  start)
+    start
+    tell
+    ;;
+  run) run ;;
+  stop) stop ;;
+  psql) psql_command ;;
+  *) die "usage: dev/cluster.sh run|start|stop|psql" ;;
+esac

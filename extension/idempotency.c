@@ -1,0 +1,84 @@
+/*
+ * idempotency.c
+ *
+ * Claims and answers in authmeter.idempotency; see idempotency.h for the protocol. The owner's row
+ * is locked FOR KEY SHARE by the claim, so that a user cannot vanish under it.
+ */
+#include "compat.h"
+
+#include "clock.h"
+#include "idempotency.h"
+#include "setting.h"
+#include "spi.h"
+
+PG_FUNCTION_INFO_V1(authmeter_idempotency_purge);
+
+static AmPlan claim_plan = {"INSERT INTO authmeter.idempotency (user_id, key, request, created_at) "
+							"SELECT u.id, $2, $3, $4 FROM authmeter.user u WHERE u.id" AM_EQ
+							"$1 FOR KEY SHARE "
+							"ON CONFLICT (user_id, key) DO NOTHING RETURNING true",
+							4,
+							{UUIDOID, TEXTOID, TEXTOID, TIMESTAMPTZOID},
+							NULL};
+
+static AmPlan find_plan = {"SELECT i.request" AM_EQ "$3, i.reply FROM authmeter.idempotency i "
+						   "WHERE i.user_id" AM_EQ "$1 AND i.key" AM_EQ "$2",
+						   3,
+						   {UUIDOID, TEXTOID, TEXTOID},
+						   NULL};
+
+static AmPlan store_plan = {"UPDATE authmeter.idempotency SET reply = $3 WHERE user_id" AM_EQ
+							"$1 AND key" AM_EQ "$2",
+							3,
+							{UUIDOID, TEXTOID, JSONBOID},
+							NULL};
+
+static AmPlan purge_plan = {
+	"DELETE FROM authmeter.idempotency WHERE ctid" AM_EQ "ANY (ARRAY(SELECT i.ctid "
+	"FROM authmeter.idempotency i WHERE i.created_at" AM_LT "$1 LIMIT GREATEST($2, 0) "
+	"FOR UPDATE SKIP LOCKED))",
+	2,
+	{TIMESTAMPTZOID, INT4OID},
+	NULL};
+
+AmClaim
+am_idempotency_claim(const pg_uuid_t *user, text *key, const char *request, Datum *reply)
+{
+	Size key_bytes = VARSIZE_ANY_EXHDR(key);
+	Datum values[4] = {UUIDPGetDatum(user), PointerGetDatum(key), CStringGetTextDatum(request),
+					   TimestampTzGetDatum(am_clock_now())};
+
+	if (key_bytes == 0 || key_bytes > AM_IDEMPOTENCY_KEY_BYTES_MAX)
+		return AM_CLAIM_KEY_INVALID;
+	if (am_spi_run(&claim_plan, values, NULL, 1) == 1)
+		return AM_CLAIM_NEW;
+	if (am_spi_run(&find_plan, values, NULL, 1) == 0)
+		return AM_CLAIM_USER_UNKNOWN;
+	if (!am_spi_bool(0, 1))
+		return AM_CLAIM_CONFLICT;
+	*reply = am_spi_datum(0, 2);
+	return AM_CLAIM_REPLAY;
+}
+
+void
+am_idempotency_store(const pg_uuid_t *user, text *key, Datum reply)
+{
+	Datum values[3] = {UUIDPGetDatum(user), PointerGetDatum(key), reply};
+
+	am_spi_run(&store_plan, values, NULL, 0);
+}
+
+/* authmeter.idempotency_purge(rows_max) deletes keys past their retention. */
+Datum
+authmeter_idempotency_purge(PG_FUNCTION_ARGS)
+{
+	int64 retention_ms = am_setting_int(AM_SETTING_IDEMPOTENCY_RETENTION);
+	Datum values[2] = {TimestampTzGetDatum(am_clock_now() - retention_ms * 1000),
+					   Int32GetDatum(PG_GETARG_INT32(0))};
+	uint64 purged;
+
+	am_spi_begin();
+	purged = am_spi_run(&purge_plan, values, NULL, 0);
+	am_spi_end();
+	PG_RETURN_INT64((int64) purged);
+}

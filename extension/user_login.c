@@ -1,0 +1,247 @@
+/*
+ * user_login.c
+ *
+ * The login by e-mail address and password.
+ *
+ * What the client may learn is one word, refused, after one amount of work. Each refusal (unknown
+ * address, wrong password, no password, disabled) takes one read, the work of exactly one bcrypt of
+ * the same cost, one audit row and one count. That cost is the setting's, or that of the dearest
+ * stored hash if there is a dearer one; a cheaper stored hash is topped up (password.c). The audit
+ * row alone has the true reason.
+ *
+ * Guesses: failures are counted for (address of the account, address of the client), whether or not
+ * the account exists. The count is looked at before the work and again before the verdict, so that
+ * of many parallel guesses no more verdicts are told than the limit allows. A success counts nothing
+ * and never waits for another.
+ *
+ * A password change or a disabling that commits during the work wins: the success is decided by a
+ * statement that finds the same hash again and locks the row against both until the transaction
+ * ends.
+ */
+#include "compat.h"
+
+#include "access/htup_details.h"
+
+#include "audit.h"
+#include "clock.h"
+#include "password.h"
+#include "ratelimit.h"
+#include "setting.h"
+#include "spi.h"
+#include "user.h"
+
+#define LIMIT_POLICY "authmeter.login_failures"
+
+PG_FUNCTION_INFO_V1(authmeter_user_login);
+
+static AmPlan find_plan = {
+	"SELECT id, password_hash, disabled_at IS NOT NULL FROM authmeter.user WHERE email" AM_EQ "$1",
+	1,
+	{TEXTOID},
+	NULL};
+/* Served by the index user_password_cost_idx. */
+static AmPlan dearest_plan = {
+	"SELECT pg_catalog.substr(password_hash, 5, 2) AS cost FROM authmeter.user "
+	"WHERE password_hash IS NOT NULL ORDER BY cost DESC LIMIT 1",
+	0,
+	{0},
+	NULL};
+static AmPlan confirm_plan = {"SELECT 1 FROM authmeter.user WHERE id" AM_EQ "$1 "
+							  "AND password_hash" AM_EQ "$2 AND disabled_at IS NULL FOR SHARE",
+							  2,
+							  {UUIDOID, TEXTOID},
+							  NULL};
+static AmPlan rehash_plan = {
+	"UPDATE authmeter.user SET password_hash = $3 WHERE id" AM_EQ "$1 "
+	"AND password_hash" AM_EQ "$2 AND disabled_at IS NULL",
+	3,
+	{UUIDOID, TEXTOID, TEXTOID},
+	NULL};
+
+/* One attempt to log in, from its arguments to its outcome. */
+typedef struct Login
+{
+	const char *email; /* canonical; NULL = no address, which is like an unknown one */
+	const char *password;
+	size_t password_len;
+	const char *address;
+	const char *request_id;
+
+	amc_rate rate;		 /* of failures; count 0 = off */
+	const char *rate_key;
+	int64 retry_after_ms; /* set when the limit is reached */
+
+	bool known; /* a row was found; the members below are its */
+	pg_uuid_t id;
+	bool disabled;
+	char *hash; /* NULL = no password */
+} Login;
+
+static char *
+text_argument(FunctionCallInfo fcinfo, int number)
+{
+	return PG_ARGISNULL(number) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(number));
+}
+
+static Datum
+login_result(FunctionCallInfo fcinfo, const char *outcome, const Login *login)
+{
+	bool ok = strcmp(outcome, "ok") == 0;
+	bool limited = login->retry_after_ms > 0;
+	Datum row[3] = {CStringGetTextDatum(outcome), (Datum) 0, (Datum) 0};
+	bool nulls[3] = {false, !ok, !limited};
+	TupleDesc desc;
+
+	if (ok)
+		row[1] = UUIDPGetDatum(&login->id);
+	if (limited)
+		row[2] = Int64GetDatum(amc_rate_retry_after_s(login->retry_after_ms));
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		ereport(ERROR, errcode(ERRCODE_INTERNAL_ERROR), errmsg("return type must be a row type"));
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), row, nulls));
+}
+
+/*
+ * The address tried is kept in the event as far as it is one: an administrator must be able to see
+ * who was looked for, but not a password typed into the wrong field.
+ */
+static void
+login_audit(const Login *login, const char *outcome)
+{
+	AmAuditPair email = {"email", login->email};
+	AmAuditEvent event = {.action = "user_login",
+						  .outcome = outcome,
+						  .user_id = login->known ? &login->id : NULL,
+						  .address = login->address,
+						  .request_id = login->request_id,
+						  .detail = am_audit_detail(&email, 1)};
+
+	am_audit_append(&event);
+}
+
+static void
+limit_prepare(Login *login)
+{
+	char address[AMC_NET_KEY_BYTES];
+
+	(void) am_setting_rate(AM_SETTING_LOGIN_FAILURES, &login->rate);
+	am_ratelimit_address_key(login->address, address);
+	login->rate_key = psprintf("%s %s", address, login->email != NULL ? login->email : "");
+	if (login->rate.count > 0)
+		am_ratelimit_require_countable();
+}
+
+/* Counts cost failures (0 = looks only); false when the limit is reached. */
+static bool
+limit_allows(Login *login, int64 cost)
+{
+	AmRateVerdict verdict =
+		am_ratelimit_take(LIMIT_POLICY, login->rate_key, &login->rate, cost);
+
+	login->retry_after_ms = verdict.allowed ? 0 : verdict.retry_after_ms;
+	return verdict.allowed;
+}
+
+static void
+row_read(Login *login, MemoryContext cxt)
+{
+	Datum arg = CStringGetTextDatum(login->email);
+
+	if (am_spi_read_latest(&find_plan, &arg, NULL, 1) != 1)
+		return;
+	login->known = true;
+	login->id = am_spi_uuid(0, 1);
+	if (!am_spi_null(0, 2))
+		login->hash = am_spi_text(0, 2, cxt);
+	login->disabled = am_spi_bool(0, 3);
+}
+
+/* Reads the row and returns the cost whose work every refusal takes. */
+static int
+user_read(Login *login)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	int work = (int) am_setting_int(AM_SETTING_BCRYPT_COST);
+
+	am_spi_begin();
+	if (login->email != NULL)
+		row_read(login, caller);
+	if (am_spi_read_latest(&dearest_plan, NULL, NULL, 1) == 1)
+		work = Max(work, atoi(am_spi_text(0, 1, NULL)));
+	am_spi_end();
+	return Min(work, AM_PASSWORD_COST_MAX);
+}
+
+static const char *
+refusal_reason(const Login *login)
+{
+	if (!login->known)
+		return "user_unknown";
+	if (login->disabled)
+		return "user_disabled";
+	return login->hash == NULL ? "password_unset" : "password_wrong";
+}
+
+static Datum
+login_refuse(FunctionCallInfo fcinfo, Login *login, const char *reason)
+{
+	bool told = limit_allows(login, 1);
+
+	login_audit(login, reason);
+	return login_result(fcinfo, told ? "refused" : "rate_limited", login);
+}
+
+/* Renews a hash that is cheaper than the setting. False: password or state changed meanwhile. */
+static bool
+password_confirm(const Login *login)
+{
+	int cost = (int) am_setting_int(AM_SETTING_BCRYPT_COST);
+	Datum values[3] = {UUIDPGetDatum(&login->id), CStringGetTextDatum(login->hash), (Datum) 0};
+	bool renew = am_password_hash_cost(login->hash, strlen(login->hash), NULL) < cost;
+	bool unchanged;
+
+	if (renew)
+		values[2] = CStringGetTextDatum(
+			am_password_hash(login->password, login->password_len, cost));
+	am_spi_begin();
+	unchanged = am_spi_run(renew ? &rehash_plan : &confirm_plan, values, NULL, 1) == 1;
+	am_spi_end();
+	return unchanged;
+}
+
+static Datum
+login_decide(FunctionCallInfo fcinfo, Login *login)
+{
+	int work = user_read(login);
+
+	if (!am_password_verify_level(
+			login->password, login->password_len, login->hash, work, !login->disabled))
+		return login_refuse(fcinfo, login, refusal_reason(login));
+	if (!limit_allows(login, 0))
+		return login_result(fcinfo, "rate_limited", login);
+	if (!password_confirm(login))
+		return login_refuse(fcinfo, login, "password_changed");
+	login_audit(login, "ok");
+	return login_result(fcinfo, "ok", login);
+}
+
+/* authmeter.user_login(email, password, address, request_id) */
+Datum
+authmeter_user_login(PG_FUNCTION_ARGS)
+{
+	Login login = {.email = PG_ARGISNULL(0) ? NULL : am_user_email(PG_GETARG_DATUM(0)),
+				   .password = "",
+				   .address = text_argument(fcinfo, 2),
+				   .request_id = text_argument(fcinfo, 3)};
+
+	if (!PG_ARGISNULL(1) &&
+		!am_password_argument(PG_GETARG_DATUM(1), &login.password, &login.password_len))
+	{
+		login_audit(&login, "password_too_long");
+		return login_result(fcinfo, "password_too_long", &login);
+	}
+	limit_prepare(&login);
+	if (!limit_allows(&login, 0))
+		return login_result(fcinfo, "rate_limited", &login);
+	return login_decide(fcinfo, &login);
+}

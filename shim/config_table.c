@@ -1,0 +1,421 @@
+/*-------------------------------------------------------------------------
+ *
+ * config_table.c
+ *	  The settings of the shim, each written once.
+ *
+ * The meaning of a row is one paragraph of whole sentences in ASCII, without
+ * its default: the manual appends that from default_value, so that the two
+ * cannot differ.  A new member of AmConfig needs a row here and nothing else.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "config_table.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "config.h"
+
+#define FIELD(member) offsetof(AmConfig, member)
+#define LANE_MEMBER(id, member) \
+	(offsetof(AmConfig, lane) + (size_t) (id) * sizeof(AmLaneConfig) + \
+	 offsetof(AmLaneConfig, member))
+
+#define INTEGER(setting, part, where, value, low, high, in, how, text) \
+	{ \
+		.name = (setting), .type = AM_SETTING_INTEGER, .unit = AM_UNIT_##in, \
+		.section = AM_SECTION_##part, .flags = (how), .offset = (where), \
+		.default_value = (value), .minimum = (low), .maximum = (high), \
+		.placeholder = "N", .meaning = (text) \
+	}
+
+#define FIXED 0
+#define RELOAD AM_SETTING_RELOADABLE
+#define HOUR_MS 3600000
+#define GIGABYTE (1024 * 1024 * 1024)
+
+const AmSetting am_settings[] = {
+	{
+		.name = "database",
+		.type = AM_SETTING_TEXT,
+		.section = AM_SECTION_DATABASE,
+		.flags = AM_SETTING_SECRET,
+		.offset = FIELD(database),
+		.default_value = "",
+		.environment = "DATABASE_URL",
+		.placeholder = "CONNINFO",
+		.meaning = "Where the database is: a libpq connection string "
+		"(host=/run/postgresql dbname=app user=authmeter_shim) or a URL "
+		"(postgresql://user@host/app). Parameters left out are taken from libpq's variables "
+		"(PGHOST, PGPORT, PGDATABASE, PGUSER, PGPASSWORD, PGPASSFILE, PGSERVICE, PGSSLMODE and so "
+		"on). The role needs grant_access 'gateway'. Prefer peer authentication on the socket or a "
+		"password file to a password in this value.",
+	},
+	INTEGER("database_start_wait_ms", DATABASE, FIELD(database_start_wait_ms), "30000",
+			0, HOUR_MS, MS, FIXED,
+			"How long the start waits for a database that does not answer yet. The shim listens "
+			"only when it has its route table; past this time it gives up and exits. 0 tries once."),
+	INTEGER("connect_timeout_ms", DATABASE, FIELD(connect_timeout_ms), "5000",
+			100, 300000, MS, RELOAD,
+			"How long one attempt to connect may take, from the first packet to the last prepared "
+			"statement."),
+	INTEGER("reconnect_min_ms", DATABASE, FIELD(reconnect_min_ms), "100",
+			10, 60000, MS, RELOAD,
+			"Pause before the first attempt to connect again after a loss; it doubles, with jitter, "
+			"up to reconnect_max_ms."),
+	INTEGER("reconnect_max_ms", DATABASE, FIELD(reconnect_max_ms), "5000",
+			10, HOUR_MS, MS, RELOAD,
+			"Longest pause between two attempts to connect. Keep it under 2 s where the recovery "
+			"time after a restart of the server matters."),
+	INTEGER("connection_age_max_s", DATABASE, FIELD(connection_age_max_s), "3600",
+			0, 604800, S, RELOAD,
+			"Age after which an idle database connection is replaced, so that backends do not grow "
+			"for ever. 0 never replaces one."),
+
+	{
+		.name = "listen",
+		.type = AM_SETTING_LISTEN,
+		.section = AM_SECTION_LISTENERS,
+		.flags = AM_SETTING_REPEATABLE,
+		.default_value = "3000=vsplugin",
+		.environment = "LISTEN",
+		.placeholder = "[ADDRESS:]PORT[/PREFIX]=API[,API]",
+		.meaning = "Where the APIs are served, in the short form; several, separated by blanks, may "
+		"stand in one value. The address is numeric (IPv6 in brackets: [::1]:3000) or localhost; "
+		"without one it is 127.0.0.1. If several APIs share a port and prefix, the first answers "
+		"unknown paths. There is no TLS: put a proxy in front for other machines. listen and mount "
+		"add up, but values of the command line replace those of the environment, and these "
+		"replace those of the file.",
+	},
+	{
+		.name = "mount",
+		.type = AM_SETTING_MOUNT,
+		.section = AM_SECTION_LISTENERS,
+		.flags = AM_SETTING_REPEATABLE,
+		.default_value = "",
+		.placeholder = "API ADDRESS:PORT PREFIX",
+		.meaning = "Where one API is served, in the long form: mount = vsplugin 0.0.0.0:3000 / or "
+		"mount = vsplugin 127.0.0.1:8080 /s/vsplugin. The prefix may be left out (/). Several in "
+		"one value are separated by semicolons.",
+	},
+	INTEGER("port", LISTENERS, FIELD(port), "3000", 1, 65535, NONE, FIXED,
+			"Port of the default listener. It counts only when neither listen nor mount is given."),
+	{
+		.name = "admin",
+		.type = AM_SETTING_ENDPOINT,
+		.section = AM_SECTION_LISTENERS,
+		.offset = FIELD(admin),
+		.default_value = "127.0.0.1:9464",
+		.placeholder = "[ADDRESS:]PORT|off",
+		.meaning = "Listener of the pages /live, /ready and /metrics. It has no authentication: keep "
+		"it on the loopback or a private network.",
+	},
+
+	INTEGER("loops", LIMITS, FIELD(loops), "1", 1, 64, NONE, FIXED,
+			"Event loops, one thread each, that share the listeners. Every loop has its own database "
+			"connections."),
+	INTEGER("connections_max", LIMITS, FIELD(connections_max), "4096", 1, 1000000, NONE, FIXED,
+			"Client connections the process holds open; further ones are closed at once. The limit of "
+			"open files is raised to match where the system allows."),
+	INTEGER("connections_per_ip_max", LIMITS, FIELD(connections_per_ip_max), "1024",
+			0, 1000000, NONE, FIXED,
+			"Client connections of one address. 0 switches the bound off; do so behind a proxy, where "
+			"all clients have the proxy's address."),
+	INTEGER("connection_memory_bytes", LIMITS, FIELD(connection_memory_bytes), "16384",
+			4096, 1048576, BYTES, FIXED,
+			"Memory of one client connection for the request line and the headers; longer ones get "
+			"414 or 431."),
+	INTEGER("requests_in_flight_max", LIMITS, FIELD(requests_in_flight_max), "1024",
+			1, 65536, NONE, FIXED,
+			"Requests one loop works on at the same time, waiting ones included; further ones get 503."),
+	INTEGER("body_pool_bytes_max", LIMITS, FIELD(body_pool_bytes_max), "67108864",
+			65536, GIGABYTE, BYTES, FIXED,
+			"Memory for request bodies of one loop, all requests together; a body that does not fit "
+			"gets 503."),
+	INTEGER("header_timeout_ms", LIMITS, FIELD(header_timeout_ms), "5000",
+			100, HOUR_MS, MS, RELOAD,
+			"Time for the request line and all headers, from the first byte. An absolute deadline: "
+			"slow drips do not extend it."),
+	INTEGER("body_timeout_ms", LIMITS, FIELD(body_timeout_ms), "10000",
+			100, HOUR_MS, MS, RELOAD,
+			"Time for the request body, from the last header. An absolute deadline."),
+	INTEGER("idle_timeout_ms", LIMITS, FIELD(idle_timeout_ms), "60000",
+			100, HOUR_MS, MS, RELOAD,
+			"Time an idle keep-alive connection stays open."),
+	INTEGER("drain_timeout_ms", LIMITS, FIELD(drain_timeout_ms), "10000",
+			0, HOUR_MS, MS, RELOAD,
+			"Time given to the requests in flight after SIGTERM; the rest gets 503. A second SIGTERM "
+			"ends at once."),
+
+	INTEGER("fast_connections", FAST, LANE_MEMBER(AM_LANE_FAST, connections), "2",
+			1, 64, NONE, FIXED,
+			"Database connections of the lane, a loop."),
+	INTEGER("fast_depth", FAST, LANE_MEMBER(AM_LANE_FAST, depth), "64", 1, 1024, NONE, FIXED,
+			"Calls in flight on one connection. Each is its own transaction; they run one after the "
+			"other."),
+	INTEGER("fast_queue_max", FAST, LANE_MEMBER(AM_LANE_FAST, queue_max), "1024",
+			1, 65536, NONE, FIXED,
+			"Calls that may wait for a connection of the lane; further ones get 503."),
+	INTEGER("fast_queue_wait_ms", FAST, LANE_MEMBER(AM_LANE_FAST, queue_wait_ms), "2000",
+			10, HOUR_MS, MS, RELOAD,
+			"Longest wait in the queue of the lane, then 503."),
+	INTEGER("fast_deadline_ms", FAST, LANE_MEMBER(AM_LANE_FAST, deadline_ms), "5000",
+			10, HOUR_MS, MS, RELOAD,
+			"Time from entering the queue to the database's answer, then 503."),
+	INTEGER("fast_statement_timeout_ms", FAST, LANE_MEMBER(AM_LANE_FAST, statement_timeout_ms),
+			"2000", 10, HOUR_MS, MS, FIXED,
+			"statement_timeout of the lane's sessions."),
+	INTEGER("fast_lock_timeout_ms", FAST, LANE_MEMBER(AM_LANE_FAST, lock_timeout_ms),
+			"1000", 0, HOUR_MS, MS, FIXED,
+			"lock_timeout of the lane's sessions; 0 is none."),
+
+	INTEGER("write_side_connections", WRITE, LANE_MEMBER(AM_LANE_WRITE, side_connections), "1",
+			1, 16, NONE, FIXED,
+			"Database connections, a loop, for calls that are sent again alone after their group "
+			"failed. The lane itself has exactly one connection a loop: more are slower."),
+	INTEGER("write_group_calls_max", WRITE, LANE_MEMBER(AM_LANE_WRITE, group_calls_max), "256",
+			1, 1024, NONE, FIXED,
+			"Calls that may share one commit. 1 gives every call its own."),
+	INTEGER("write_group_bytes_max", WRITE, LANE_MEMBER(AM_LANE_WRITE, group_bytes_max), "1048576",
+			1024, 67108864, BYTES, FIXED,
+			"Bytes of arguments of the calls that may share one commit. A larger call goes alone."),
+	INTEGER("write_queue_max", WRITE, LANE_MEMBER(AM_LANE_WRITE, queue_max), "1024",
+			1, 65536, NONE, FIXED,
+			"Calls that may wait for the next group; further ones get 503."),
+	INTEGER("write_queue_wait_ms", WRITE, LANE_MEMBER(AM_LANE_WRITE, queue_wait_ms), "2000",
+			10, HOUR_MS, MS, RELOAD,
+			"Longest wait in the queue of the lane, then 503."),
+	INTEGER("write_deadline_ms", WRITE, LANE_MEMBER(AM_LANE_WRITE, deadline_ms), "5000",
+			10, HOUR_MS, MS, RELOAD,
+			"Time from entering the queue to the commit's answer, then 503 with the code "
+			"outcome_unknown if the call had been sent."),
+	INTEGER("write_statement_timeout_ms", WRITE,
+			LANE_MEMBER(AM_LANE_WRITE, statement_timeout_ms), "2000", 10, HOUR_MS, MS, FIXED,
+			"statement_timeout of the lane's sessions."),
+	INTEGER("write_lock_timeout_ms", WRITE, LANE_MEMBER(AM_LANE_WRITE, lock_timeout_ms), "200",
+			1, HOUR_MS, MS, FIXED,
+			"lock_timeout of the lane's sessions: how long a group waits for a row that somebody else "
+			"holds before its calls are sent again one by one. It must be less than "
+			"write_statement_timeout_ms."),
+
+	INTEGER("slow_connections", SLOW, LANE_MEMBER(AM_LANE_SLOW, connections), "0",
+			0, 64, NONE, FIXED,
+			"Database connections of the lane, a loop, one call at a time on each. 0 means one a "
+			"processor."),
+	INTEGER("slow_queue_max", SLOW, LANE_MEMBER(AM_LANE_SLOW, queue_max), "64",
+			1, 65536, NONE, FIXED,
+			"Calls that may wait for a connection of the lane; further ones get 503."),
+	INTEGER("slow_queue_wait_ms", SLOW, LANE_MEMBER(AM_LANE_SLOW, queue_wait_ms), "10000",
+			10, HOUR_MS, MS, RELOAD,
+			"Longest wait in the queue of the lane, then 503."),
+	INTEGER("slow_deadline_ms", SLOW, LANE_MEMBER(AM_LANE_SLOW, deadline_ms), "15000",
+			10, HOUR_MS, MS, RELOAD,
+			"Time from entering the queue to the database's answer, then 503."),
+	INTEGER("slow_statement_timeout_ms", SLOW, LANE_MEMBER(AM_LANE_SLOW, statement_timeout_ms),
+			"5000", 10, HOUR_MS, MS, FIXED,
+			"statement_timeout of the lane's sessions."),
+	INTEGER("slow_lock_timeout_ms", SLOW, LANE_MEMBER(AM_LANE_SLOW, lock_timeout_ms),
+			"1000", 0, HOUR_MS, MS, FIXED,
+			"lock_timeout of the lane's sessions; 0 is none."),
+
+	{
+		.name = "log_level",
+		.type = AM_SETTING_LEVEL,
+		.section = AM_SECTION_LOG,
+		.flags = AM_SETTING_RELOADABLE,
+		.offset = FIELD(log_level),
+		.default_value = "info",
+		.placeholder = "error|warning|info|debug",
+		.meaning = "Least important level that is written. Requests are info.",
+	},
+	{
+		.name = "log_file",
+		.type = AM_SETTING_TEXT,
+		.section = AM_SECTION_LOG,
+		.offset = FIELD(log_file),
+		.default_value = "stdout",
+		.placeholder = "stdout|stderr|PATH",
+		.meaning = "Where the log goes, one JSON object a line. SIGHUP opens a file anew, for log "
+		"rotation. Lines that a full pipe or disk does not take are dropped and counted; the loop "
+		"never waits.",
+	},
+	INTEGER("log_sample_above", LOG, FIELD(log_sample_above), "1000", 0, 1000000, NONE, RELOAD,
+			"Successful (2xx) requests a second and loop that are logged in full; above it only one "
+			"in log_sample_one_in is, marked with the member \"sampled\". Everything else is always "
+			"logged. 0 logs all."),
+	INTEGER("log_sample_one_in", LOG, FIELD(log_sample_one_in), "100", 1, 1000000, NONE, RELOAD,
+			"One in so many successful requests above log_sample_above is logged."),
+};
+
+const int	am_setting_count = (int) (sizeof(am_settings) / sizeof(am_settings[0]));
+
+const AmOption am_options[AM_OPTION_COUNT] = {
+	[AM_OPTION_CONFIG] = {"config", 'c', "FILE",
+		"Read settings from FILE, one \"name = value\" a line. Without it AUTHMETER_CONFIG names the "
+		"file; without that none is read."},
+	[AM_OPTION_CHECK] = {"check", 0, NULL,
+	"Check the configuration, say what is wrong with it, and exit."},
+	[AM_OPTION_HELP] = {"help", 'h', NULL, "Print this help and exit."},
+	[AM_OPTION_VERSION] = {"version", 'V', NULL, "Print the version and exit."},
+	[AM_OPTION_MAN] = {"man", 0, NULL, "Print the manual page in roff and exit."},
+	[AM_OPTION_MARKDOWN] = {"settings-markdown", 0, NULL,
+	"Print the table of settings in Markdown and exit."},
+};
+
+typedef struct Section
+{
+	const char *title;
+	const char *text;
+} Section;
+
+static const Section sections[AM_SECTION_COUNT] = {
+	[AM_SECTION_DATABASE] = {"Database",
+	"The link to PostgreSQL. A Unix socket with peer authentication is the default link."},
+	[AM_SECTION_LISTENERS] = {"Listeners",
+	"Where the APIs and the admin pages are served."},
+	[AM_SECTION_LIMITS] = {"Process and limits",
+	"Bounds of the process. Nothing in the shim grows without one."},
+	[AM_SECTION_FAST] = {"Lane fast",
+	"Reads and token verification: many calls in flight, each its own transaction."},
+	[AM_SECTION_WRITE] = {"Lane write",
+		"Metering and money: the calls that gather while a group is in flight share the next "
+	"commit."},
+	[AM_SECTION_SLOW] = {"Lane slow",
+	"Password hashing: one call at a time on each connection, so that logins slow nobody else."},
+	[AM_SECTION_LOG] = {"Log",
+	"One JSON object a line; never a body, a query, a cookie or an Authorization header."},
+};
+
+const char *
+am_section_title(AmSettingSection section)
+{
+	return sections[section].title;
+}
+
+const char *
+am_section_text(AmSettingSection section)
+{
+	return sections[section].text;
+}
+
+const char *
+am_unit_name(AmSettingUnit unit)
+{
+	static const char *const names[] = {
+		[AM_UNIT_NONE] = "",
+		[AM_UNIT_MS] = "ms",
+		[AM_UNIT_S] = "s",
+		[AM_UNIT_BYTES] = "bytes",
+	};
+
+	return names[unit];
+}
+
+void
+am_setting_environment(const AmSetting *setting, char *name, size_t name_bytes)
+{
+	(void) snprintf(name, name_bytes, "%s%s", AM_ENVIRONMENT_PREFIX, setting->name);
+	for (char *c = name; *c != '\0'; c++)
+		*c = (char) toupper((unsigned char) *c);
+}
+
+/* On the command line people write dashes where the file has underscores. */
+static char
+name_fold(char c)
+{
+	return c == '-' ? '_' : c;
+}
+
+static bool
+name_equals(const char *setting, const char *name, size_t length)
+{
+	if (strlen(setting) != length)
+		return false;
+	for (size_t i = 0; i < length; i++)
+	{
+		if (name_fold(setting[i]) != name_fold(name[i]))
+			return false;
+	}
+	return true;
+}
+
+int
+am_setting_find(const char *name, size_t length)
+{
+	for (int i = 0; i < am_setting_count; i++)
+	{
+		if (name_equals(am_settings[i].name, name, length))
+			return i;
+	}
+	return -1;
+}
+
+static int
+least(int a, int b)
+{
+	return a < b ? a : b;
+}
+
+/*
+ * Number of edits (insert, delete, replace, swap of neighbours) between two
+ * names of at most AM_SETTING_NAME_BYTES_MAX bytes: the optimal string alignment
+ * distance, with three rows of its matrix.
+ */
+static int
+name_distance(const char *a, size_t a_length, const char *b, size_t b_length)
+{
+	int			rows[3][AM_SETTING_NAME_BYTES_MAX + 1] = {{0}};
+
+	for (size_t j = 0; j <= b_length; j++)
+		rows[0][j] = (int) j;
+	for (size_t i = 1; i <= a_length; i++)
+	{
+		int		   *row = rows[i % 3];
+		const int  *above = rows[(i - 1) % 3];
+		const int  *above2 = rows[(i + 1) % 3];
+
+		row[0] = (int) i;
+		for (size_t j = 1; j <= b_length; j++)
+		{
+			bool		same = name_fold(a[i - 1]) == name_fold(b[j - 1]);
+
+			row[j] = least(above[j - 1] + (same ? 0 : 1), least(above[j], row[j - 1]) + 1);
+			if (i > 1 && j > 1 && name_fold(a[i - 1]) == name_fold(b[j - 2]) &&
+				name_fold(a[i - 2]) == name_fold(b[j - 1]))
+				row[j] = least(row[j], above2[j - 2] + 1);
+		}
+	}
+	return rows[a_length % 3][b_length];
+}
+
+/* Keeps candidate if it is nearer than the best so far. */
+static void
+nearest_consider(const char *candidate, const char *name, size_t length, int *best,
+				 const char **nearest)
+{
+	int			distance = name_distance(name, length, candidate, strlen(candidate));
+
+	if (distance < *best)
+	{
+		*best = distance;
+		*nearest = candidate;
+	}
+}
+
+const char *
+am_setting_nearest(const char *name, size_t length, bool options)
+{
+	const char *nearest = NULL;
+	int			best = 3 + (int) length / 6;	/* one edit past what a slip of the finger makes */
+
+	if (length == 0 || length > AM_SETTING_NAME_BYTES_MAX)
+		return NULL;
+	if (best > (int) length)
+		best = (int) length;
+	for (int i = 0; i < am_setting_count; i++)
+		nearest_consider(am_settings[i].name, name, length, &best, &nearest);
+	for (int i = 0; options && i < AM_OPTION_COUNT; i++)
+		nearest_consider(am_options[i].name, name, length, &best, &nearest);
+	return nearest;
+}
