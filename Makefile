@@ -14,9 +14,9 @@ BUILD = $(MAKE) -s --no-print-directory all
 export PG_CONFIG RUN_DIR FUZZ_SECONDS
 # SQL may hold `$`: it travels as it was typed, under another name.
 unexport SQL
-export AUTHMETER_SQL := $(value SQL)
-export AUTHMETER_LISTEN := $(LISTEN)
-export AUTHMETER_ADMIN := $(ADMIN)
+export AM_SQL := $(value SQL)
+export AM_LISTEN := $(LISTEN)
+export AM_ADMIN := $(ADMIN)
 
 .PHONY: all extension shim install install-shim uninstall clean \
 	run start stop psql check bench lint format fuzz help
@@ -32,10 +32,10 @@ shim:
 # ---- tasks of a developer ----------------------------------------------------------------------
 
 run: ## PostgreSQL and the shim in the foreground; Ctrl-C stops both
-	@dev/deps.sh build && $(BUILD) && dev/cluster.sh run
+	@dev/deps.sh build && $(BUILD) && exec dev/cluster.sh run
 
 start: ## the same in the background
-	@dev/deps.sh build && $(BUILD) && dev/cluster.sh start
+	@dev/deps.sh build && $(BUILD) && exec dev/cluster.sh start
 
 stop: ## stop what make start began; the data stay
 	@dev/cluster.sh stop

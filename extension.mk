@@ -27,7 +27,7 @@ endif
 # PostgreSQL was configured for gcc: clang does not know all of its options.
 ifneq ($(findstring clang,$(CC)),)
 PG_CFLAGS += -Wno-unknown-warning-option -Wno-ignored-optimization-argument
-PG_CFLAGS += -Wno-unused-command-line-argument
+PG_CFLAGS += -Wno-unused-command-line-argument -Wno-ignored-attributes
 endif
 # Bitcode doubles the time of a build; packagers say with_llvm=yes.
 ifneq ($(origin with_llvm),command line)

@@ -9,7 +9,7 @@
 #   authmeter-shim.conf, postgresql.conf            written anew at every start
 #   listen, admin, port                             what was chosen last
 #
-# Settings come as environment: RUN_DIR, AUTHMETER_LISTEN, AUTHMETER_ADMIN, AUTHMETER_SQL.
+# Settings come as environment: RUN_DIR, AM_LISTEN, AM_ADMIN, AM_SQL.
 #
 # Who may connect: over the socket, by peer authentication, the account that runs the server (and root)
 # as postgres, and that account as authmeter_shim; over loopback TCP anybody with a password.
@@ -93,18 +93,26 @@ lock()
 
 # ---- state ---------------------------------------------------------------------------------------
 
-# The port is the 4th line of postmaster.pid; a stale file is told apart by pg_ctl.
+# process_is PID NAME: PID is alive, no zombie, and called NAME; a number may have gone to another.
+process_is()
+{
+  local name='' state=''
+  [ -n "$1" ] || return 1
+  read -r name <"/proc/$1/comm" || return 1
+  state=$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status") || return 1
+  [ "$name" = "$2" ] && [ "$state" != Z ] && [ "$state" != X ]
+} 2>/dev/null
+
 postgres_running()
 {
-  [ -x "$PGBIN/pg_ctl" ] && as_account "$PGBIN/pg_ctl" -s -D "$DATA" status >/dev/null 2>&1
+  process_is "$(sed -n 1p "$DATA/postmaster.pid" 2>/dev/null)" postgres
 }
 
 shim_pid()
 {
   local pid
   pid=$(cat "$AT/log/shim.pid" 2>/dev/null || true)
-  # A number may have gone to another process since.
-  if [ -n "$pid" ] && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = authmeter-shim ]; then
+  if process_is "$pid" authmeter-shim; then
     printf '%s\n' "$pid"
   fi
 }
@@ -124,8 +132,8 @@ remembered()
 make_secrets()
 {
   local dir=$AT/secrets
-  # The name before the colon is the version of the key.
-  [ -f "$dir/master.key" ] || printf '1:%s\n' "$(random_hex 32)" | own_file 0600 "$dir/master.key"
+  # Version and key.
+  [ -f "$dir/master.key" ] || printf '1 %s\n' "$(random_hex 32)" | own_file 0600 "$dir/master.key"
   [ -f "$dir/jwt_secret" ] || random_hex 32 | own_file 0600 "$dir/jwt_secret"
   [ -f "$dir/password" ] || random_hex 16 | own_file 0600 "$dir/password"
 }
@@ -176,8 +184,37 @@ $(is_root && echo "authmeter root postgres")
 CONF
 }
 
+# data_in_use: some process works in the data directory; every server process does.
+data_in_use()
+{
+  local cwd
+  for cwd in /proc/[0-9]*/cwd; do
+    if [ "$(readlink "$cwd" 2>/dev/null)" = "$(realpath "$DATA")" ]; then
+      return 0
+    fi
+  done
+  return 1
+}
+
+# clear_killed_server: the children of a server that was killed need a moment to notice. PostgreSQL
+# copes with a stale lock file, but takes a killed server that nobody has reaped yet for a living one.
+clear_killed_server()
+{
+  local i
+  [ -f "$DATA/postmaster.pid" ] || return 0
+  for ((i = 0; i < STOP_WAIT_S * 10; i++)); do
+    data_in_use || break
+    sleep 0.1
+  done
+  if data_in_use; then
+    die "processes of a killed server still work in $DATA; end them first"
+  fi
+  rm -f "$DATA/postmaster.pid" "$SOCK"/.s.PGSQL.*
+}
+
 start_postgres()
 {
+  clear_killed_server
   PORT=$(cat "$AT/port" 2>/dev/null || true)
   if [ -z "$PORT" ] || ! port_is_free 127.0.0.1 "$PORT"; then
     PORT=$(free_port "$PORT_FIRST")
@@ -259,9 +296,12 @@ check_endpoint()
 {
   port=${1##*:}
   address=${1%:*}
-  [ "$address" != "$1" ] || address=0.0.0.0
   address=${address#[}
   address=${address%]}
+  # As the shim has it: without an address it is loopback.
+  if [ "$address" = "$1" ] || [ "$address" = localhost ]; then
+    address=127.0.0.1
+  fi
   case $port in
     '' | *[!0-9]*) die "\"$1\" is no [address:]port; for example: make start $2" ;;
   esac
@@ -331,7 +371,7 @@ stop_pid()
   local i
   kill -TERM "$1" 2>/dev/null || return 0
   for ((i = 0; i < STOP_WAIT_S * 10; i++)); do
-    kill -0 "$1" 2>/dev/null || return 0
+    process_is "$1" authmeter-shim || return 0
     sleep 0.1
   done
   kill -KILL "$1" 2>/dev/null || true
@@ -363,9 +403,9 @@ start()
   place
   lock
   make_places
-  before=$(remembered listen '' "$LISTEN_DEFAULT") after=$(remembered listen "${AUTHMETER_LISTEN:-}" "$LISTEN_DEFAULT")
+  before=$(remembered listen '' "$LISTEN_DEFAULT") after=$(remembered listen "${AM_LISTEN:-}" "$LISTEN_DEFAULT")
   LISTEN=$after
-  ADMIN=$(remembered admin "${AUTHMETER_ADMIN:-}" "$ADMIN_DEFAULT")
+  ADMIN=$(remembered admin "${AM_ADMIN:-}" "$ADMIN_DEFAULT")
   before="$before $(remembered admin '' "$ADMIN_DEFAULT")"
   if postgres_running; then
     PORT=$(sed -n 4p "$DATA/postmaster.pid" 2>/dev/null || cat "$AT/port")
@@ -460,7 +500,7 @@ run()
   pid=$(shim_pid)
   tail -n 0 -f "$AT/log/shim.log" &
   tail_pid=$!
-  while [ -z "$stopping" ] && [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null; do
+  while [ -z "$stopping" ] && process_is "$pid" authmeter-shim; do
     # A sleep of its own process, so that a signal is acted on at once.
     sleep 1 &
     wait $! || true
@@ -482,8 +522,8 @@ psql_command()
     die "nothing is running in $RUN; make start begins it"
   fi
   PORT=$(sed -n 4p "$DATA/postmaster.pid")
-  if [ -n "${AUTHMETER_SQL:-}" ]; then
-    admin_psql -XAtq -v ON_ERROR_STOP=1 -d authmeter -c "$AUTHMETER_SQL"
+  if [ -n "${AM_SQL:-}" ]; then
+    admin_psql -XAtq -v ON_ERROR_STOP=1 -d authmeter -c "$AM_SQL"
   else
     admin_psql -d authmeter
   fi

@@ -4,7 +4,7 @@
 # What the scripts of dev/ share: messages, the unprivileged account, and the private server tree.
 #
 # The account. PostgreSQL refuses to run as root. A script started as root runs the server, the shim
-# and the TAP tests as $AUTHMETER_ACCOUNT (default postgres); any other user is that account itself.
+# and the TAP tests as $AM_ACCOUNT (default postgres); any other user is that account itself.
 #
 # The private server tree. PostgreSQL 15 finds an extension only in its own share directory. But its
 # programs look for lib/ and share/ relative to where they stand, so a tree that holds copies of the
@@ -16,6 +16,14 @@ umask 022
 
 AM_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 PG_CONFIG=${PG_CONFIG:-pg_config}
+
+# What the caller's shell says about other databases and other shims is not meant for ours.
+for am_variable in ${!PG@} ${!AUTHMETER_@} DATABASE_URL LISTEN ADMIN MAKEFLAGS MAKELEVEL MFLAGS; do
+  case $am_variable in
+    PG_CONFIG | PG_MAJOR) ;;
+    *) unset "$am_variable" ;;
+  esac
+done
 
 say()
 {
@@ -41,7 +49,7 @@ account_name()
     id -un
     return
   fi
-  name=${AUTHMETER_ACCOUNT:-postgres}
+  name=${AM_ACCOUNT:-postgres}
   if ! getent passwd "$name" >/dev/null; then
     useradd --system --user-group --no-create-home --shell /usr/sbin/nologin "$name" >&2 ||
       die "could not create the account $name"

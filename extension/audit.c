@@ -179,8 +179,7 @@ authmeter_audit_append(PG_FUNCTION_ARGS)
 	event.request_id = text_argument(fcinfo, 4);
 	event.detail = PG_ARGISNULL(5) ? NULL : PG_GETARG_JSONB_P(5);
 	if (event.action == NULL || event.outcome == NULL)
-		ereport(ERROR,
-				errcode(ERRCODE_AM_ARGUMENT_INVALID),
+		ereport(ERROR, errcode(ERRCODE_AM_ARGUMENT_INVALID),
 				errmsg("action and outcome of an audit event must not be null"));
 	am_audit_append(&event);
 	PG_RETURN_VOID();

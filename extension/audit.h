@@ -16,12 +16,12 @@
 
 typedef struct AmAuditEvent
 {
-	const char *action;		  /* SQL name of the function, such as user_login */
-	const char *outcome;	  /* how it ended, with the true reason */
+	const char *action;       /* SQL name of the function, such as user_login */
+	const char *outcome;      /* how it ended, with the true reason */
 	const pg_uuid_t *user_id; /* NULL = no user */
-	const char *address;	  /* of the client; NULL or malformed = not known */
-	const char *request_id;	  /* NULL = not called through the gateway */
-	Jsonb *detail;			  /* from am_audit_detail, or NULL */
+	const char *address;      /* of the client; NULL or malformed = not known */
+	const char *request_id;   /* NULL = not called through the gateway */
+	Jsonb *detail;            /* from am_audit_detail, or NULL */
 } AmAuditEvent;
 
 typedef struct AmAuditPair

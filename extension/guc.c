@@ -21,6 +21,9 @@ int am_guc_rate_slots = 0;
 void
 am_guc_define(void)
 {
+	/* A late load may not add a PGC_POSTMASTER setting; this one is idle then. */
+	GucContext context = process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SIGHUP;
+
 	DefineCustomRealVariable("authmeter.clock_offset_s",
 							 am_setting_meaning(AM_SETTING_CLOCK_OFFSET_S), NULL,
 							 &am_guc_clock_offset_s, 0.0, -CLOCK_OFFSET_S_MAX, CLOCK_OFFSET_S_MAX,
@@ -29,7 +32,7 @@ am_guc_define(void)
 		"authmeter.master_key_file", am_setting_meaning(AM_SETTING_MASTER_KEY_FILE), NULL,
 		&am_guc_master_key_file, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
 	DefineCustomIntVariable("authmeter.rate_slots", am_setting_meaning(AM_SETTING_RATE_SLOTS), NULL,
-							&am_guc_rate_slots, 65536, 1024, 16777216, PGC_POSTMASTER, 0, NULL,
+							&am_guc_rate_slots, 65536, 1024, 16777216, context, 0, NULL,
 							NULL, NULL);
 	am_compat_guc_prefix_reserve("authmeter");
 }

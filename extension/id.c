@@ -23,14 +23,12 @@ am_id_new(int partition)
 	pg_uuid_t id;
 
 	if (!pg_strong_random(random, sizeof(random)))
-		ereport(ERROR,
-				errcode(ERRCODE_AM_CRYPTO_FAILED),
+		ereport(ERROR, errcode(ERRCODE_AM_CRYPTO_FAILED),
 				errmsg("could not generate random bytes for an id"));
 	if (partition == AM_ID_PARTITION_ANY)
 		partition = (random[8] << 8 | random[9]) % AMC_PARTITION_COUNT;
 	if (unix_ms < 0 || !amc_uuid7_make((uint64_t) unix_ms, (unsigned) partition, random, id.data))
-		ereport(ERROR,
-				errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+		ereport(ERROR, errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 				errmsg("time or partition of an id is out of range"));
 	return id;
 }

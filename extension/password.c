@@ -69,12 +69,10 @@ bcrypt_call(const char *password, size_t len, const char *setting, size_t settin
 		text *result;
 
 		MemoryContextSwitchTo(cxt);
-		result = DatumGetTextPP(
-			DirectFunctionCall2Coll(pg_crypt,
-									DEFAULT_COLLATION_OID,
-									PointerGetDatum(cstring_to_text_with_len(password, (int) len)),
-									PointerGetDatum(
-										cstring_to_text_with_len(setting, (int) setting_len))));
+		result = DatumGetTextPP(DirectFunctionCall2Coll(
+			pg_crypt, DEFAULT_COLLATION_OID,
+			PointerGetDatum(cstring_to_text_with_len(password, (int) len)),
+			PointerGetDatum(cstring_to_text_with_len(setting, (int) setting_len))));
 		made = VARSIZE_ANY_EXHDR(result) == AMC_BCRYPT_HASH_BYTES;
 		if (made)
 			memcpy(hash, VARDATA_ANY(result), AMC_BCRYPT_HASH_BYTES);
@@ -86,8 +84,7 @@ bcrypt_call(const char *password, size_t len, const char *setting, size_t settin
 	}
 	PG_END_TRY();
 	if (!made)
-		ereport(ERROR,
-				errcode(ERRCODE_AM_CRYPTO_FAILED),
+		ereport(ERROR, errcode(ERRCODE_AM_CRYPTO_FAILED),
 				errmsg("pgcrypto returned no bcrypt hash"));
 }
 
@@ -95,15 +92,12 @@ static text *
 salt_new(int cost)
 {
 	static PGFunction kept = NULL;
-	text *salt = DatumGetTextPP(
-		DirectFunctionCall2Coll(pgcrypto_function(&kept, "pg_gen_salt_rounds"),
-								DEFAULT_COLLATION_OID,
-								CStringGetTextDatum("bf"),
-								Int32GetDatum(cost)));
+	text *salt = DatumGetTextPP(DirectFunctionCall2Coll(
+		pgcrypto_function(&kept, "pg_gen_salt_rounds"), DEFAULT_COLLATION_OID,
+		CStringGetTextDatum("bf"), Int32GetDatum(cost)));
 
 	if (VARSIZE_ANY_EXHDR(salt) != SETTING_BYTES)
-		ereport(ERROR,
-				errcode(ERRCODE_AM_CRYPTO_FAILED),
+		ereport(ERROR, errcode(ERRCODE_AM_CRYPTO_FAILED),
 				errmsg("pgcrypto returned no bcrypt salt"));
 	return salt;
 }
@@ -174,15 +168,13 @@ am_password_hash(const char *password, size_t len, int cost)
 	text *salt;
 
 	if (status != AMC_PASSWORD_OK)
-		ereport(ERROR,
-				errcode(ERRCODE_AM_PASSWORD_INVALID),
+		ereport(ERROR, errcode(ERRCODE_AM_PASSWORD_INVALID),
 				errmsg("could not hash the password: %s", amc_password_status_text(status)),
 				errhint("A password has 1 to %d bytes of UTF-8.", AMC_PASSWORD_BYTES_MAX));
 	salt = salt_new(cost);
 	bcrypt_call(password, len, VARDATA_ANY(salt), SETTING_BYTES, hash);
 	if (am_password_hash_cost(hash, AMC_BCRYPT_HASH_BYTES, NULL) != cost)
-		ereport(ERROR,
-				errcode(ERRCODE_AM_CRYPTO_FAILED),
+		ereport(ERROR, errcode(ERRCODE_AM_CRYPTO_FAILED),
 				errmsg("pgcrypto returned no bcrypt hash of cost %d", cost));
 	amc_bcrypt_to_storage(hash, hash);
 	return hash;
@@ -209,8 +201,7 @@ am_password_verify(const char *password, size_t len, const char *hash)
 	amc_bcrypt_to_pgcrypto(hash, expected);
 	bcrypt_call(password, len, expected, sizeof(expected), found);
 	/* Only the digest: pgcrypto clears the four unused bits of the salt's last character. */
-	equal = am_secret_equal(expected + SETTING_BYTES,
-							found + SETTING_BYTES,
+	equal = am_secret_equal(expected + SETTING_BYTES, found + SETTING_BYTES,
 							AMC_BCRYPT_HASH_BYTES - SETTING_BYTES);
 	am_secret_wipe(found, sizeof(found));
 	/* A hash of the empty password may have been imported; it opens nothing. */
@@ -262,8 +253,7 @@ authmeter_password_hash(PG_FUNCTION_ARGS)
 	size_t len;
 
 	if (!am_password_argument(PG_GETARG_DATUM(0), &password, &len))
-		ereport(ERROR,
-				errcode(ERRCODE_AM_PASSWORD_INVALID),
+		ereport(ERROR, errcode(ERRCODE_AM_PASSWORD_INVALID),
 				errmsg("password is longer than %d bytes", AMC_PASSWORD_BYTES_MAX),
 				errhint("bcrypt would ignore the rest; authmeter refuses instead."));
 	PG_RETURN_TEXT_P(cstring_to_text(
@@ -280,10 +270,10 @@ authmeter_password_verify(PG_FUNCTION_ARGS)
 	size_t len;
 
 	if (am_password_hash_cost(VARDATA_ANY(hash), VARSIZE_ANY_EXHDR(hash), &wrong) < 0)
-		ereport(ERROR,
-				errcode(ERRCODE_AM_PASSWORD_HASH_INVALID),
-				errmsg("invalid bcrypt hash: %s", wrong),
-				errhint("Accepted are $2a$, $2b$ and $2y$ with cost 4 to %d.", AM_PASSWORD_COST_MAX));
+		ereport(
+			ERROR, errcode(ERRCODE_AM_PASSWORD_HASH_INVALID),
+			errmsg("password hash is not accepted: %s", wrong),
+			errhint("Accepted are $2a$, $2b$ and $2y$ with cost 4 to %d.", AM_PASSWORD_COST_MAX));
 	if (!am_password_argument(PG_GETARG_DATUM(0), &password, &len))
 		PG_RETURN_BOOL(false);
 	PG_RETURN_BOOL(am_password_verify(password, len, VARDATA_ANY(hash)));

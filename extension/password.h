@@ -21,7 +21,7 @@ typedef enum AmPasswordOutcome
 	AM_PASSWORD_OUTCOME_OK,
 	AM_PASSWORD_OUTCOME_TOO_SHORT, /* fewer characters than asked for */
 	AM_PASSWORD_OUTCOME_TOO_LONG,  /* more than AMC_PASSWORD_BYTES_MAX bytes */
-	AM_PASSWORD_OUTCOME_INVALID	   /* NUL, or not well-formed UTF-8 */
+	AM_PASSWORD_OUTCOME_INVALID    /* NUL, or not well-formed UTF-8 */
 } AmPasswordOutcome;
 
 /* ok, too_short, too_long, invalid. */

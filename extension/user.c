@@ -61,7 +61,7 @@ typedef struct NewUser
 	const char *password_hash;
 	text *name;
 	bool email_verified;
-	TimestampTz created_at;
+	TimestampTz created_at; /* DT_NOBEGIN = now */
 } NewUser;
 
 static bool
@@ -141,8 +141,7 @@ password_argument_check(FunctionCallInfo fcinfo, int number, int length_min_numb
 						const char **password, size_t *len)
 {
 	if (PG_ARGISNULL(length_min_number))
-		ereport(ERROR,
-				errcode(ERRCODE_AM_ARGUMENT_INVALID),
+		ereport(ERROR, errcode(ERRCODE_AM_ARGUMENT_INVALID),
 				errmsg("minimum length of a password must not be null"));
 	if (!am_password_argument(PG_GETARG_DATUM(number), password, len))
 		return AM_PASSWORD_OUTCOME_TOO_LONG;
@@ -166,8 +165,7 @@ name_argument(FunctionCallInfo fcinfo, int number)
 	name = PG_GETARG_TEXT_PP(number);
 	characters = pg_mbstrlen_with_len(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
 	if (characters < 1 || characters > AM_USER_NAME_CHARACTERS_MAX)
-		ereport(ERROR,
-				errcode(ERRCODE_AM_USER_FIELD_INVALID),
+		ereport(ERROR, errcode(ERRCODE_AM_USER_FIELD_INVALID),
 				errmsg("name of a user must have 1 to %d characters", AM_USER_NAME_CHARACTERS_MAX),
 				errhint("Pass NULL for a user without a name."));
 	return name;
@@ -195,6 +193,7 @@ email_is_taken(const char *email)
 static bool
 user_insert(const NewUser *user, const pg_uuid_t *id)
 {
+	TimestampTz now = am_clock_now();
 	Datum values[7] = {UUIDPGetDatum(id)};
 	char nulls[] = "       ";
 	bool made;
@@ -209,8 +208,9 @@ user_insert(const NewUser *user, const pg_uuid_t *id)
 		values[4] = PointerGetDatum(user->name);
 	else
 		nulls[4] = 'n';
-	values[5] = TimestampTzGetDatum(user->created_at);
-	values[6] = TimestampTzGetDatum(am_clock_now());
+	values[5] =
+		TimestampTzGetDatum(TIMESTAMP_IS_NOBEGIN(user->created_at) ? now : user->created_at);
+	values[6] = TimestampTzGetDatum(now);
 
 	am_spi_begin();
 	made = am_spi_run(&insert_plan, values, nulls, 0) == 1;
@@ -249,7 +249,7 @@ authmeter_user_create(PG_FUNCTION_ARGS)
 	NewUser user = {.email = PG_ARGISNULL(0) ? NULL : am_user_email(PG_GETARG_DATUM(0)),
 					.name = name_argument(fcinfo, 2),
 					.email_verified = flag_argument(fcinfo, 3),
-					.created_at = am_clock_now()};
+					.created_at = DT_NOBEGIN};
 	const char *password = NULL;
 	size_t len = 0;
 
@@ -290,11 +290,10 @@ authmeter_user_import(PG_FUNCTION_ARGS)
 	NewUser user = {.email = PG_ARGISNULL(0) ? NULL : am_user_email(PG_GETARG_DATUM(0)),
 					.name = name_argument(fcinfo, 2),
 					.email_verified = flag_argument(fcinfo, 3),
-					.created_at = PG_ARGISNULL(4) ? am_clock_now() : PG_GETARG_TIMESTAMPTZ(4)};
+					.created_at = PG_ARGISNULL(4) ? DT_NOBEGIN : PG_GETARG_TIMESTAMPTZ(4)};
 
-	if (TIMESTAMP_NOT_FINITE(user.created_at))
-		ereport(ERROR,
-				errcode(ERRCODE_AM_USER_FIELD_INVALID),
+	if (!PG_ARGISNULL(4) && TIMESTAMP_NOT_FINITE(user.created_at))
+		ereport(ERROR, errcode(ERRCODE_AM_USER_FIELD_INVALID),
 				errmsg("time of creation of a user must be finite"));
 	if (user.email == NULL)
 		return am_user_result(fcinfo, "email_invalid", NULL);
@@ -310,8 +309,7 @@ authmeter_user_import(PG_FUNCTION_ARGS)
 static bool
 password_store(const pg_uuid_t *id, const char *hash)
 {
-	Datum values[3] = {UUIDPGetDatum(id),
-					   CStringGetTextDatum(hash),
+	Datum values[3] = {UUIDPGetDatum(id), CStringGetTextDatum(hash),
 					   TimestampTzGetDatum(am_clock_now())};
 	bool stored;
 
@@ -326,17 +324,14 @@ Datum
 authmeter_user_password_set(PG_FUNCTION_ARGS)
 {
 	pg_uuid_t *id = PG_ARGISNULL(0) ? NULL : PG_GETARG_UUID_P(0);
-	AmAuditEvent event = {
-		.action = "user_password_set", .outcome = "password_set", .user_id = id};
+	AmAuditEvent event = {.action = "user_password_set", .outcome = "password_set", .user_id = id};
 	AmPasswordOutcome outcome;
 	AmUserState state;
 	const char *password;
 	size_t len;
 
 	if (PG_ARGISNULL(1))
-		ereport(ERROR,
-				errcode(ERRCODE_AM_ARGUMENT_INVALID),
-				errmsg("password must not be null"));
+		ereport(ERROR, errcode(ERRCODE_AM_ARGUMENT_INVALID), errmsg("password must not be null"));
 	outcome = password_argument_check(fcinfo, 1, 2, &password, &len);
 	if (outcome != AM_PASSWORD_OUTCOME_OK)
 		return password_refusal(fcinfo, outcome, id);

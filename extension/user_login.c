@@ -51,12 +51,11 @@ static AmPlan confirm_plan = {"SELECT 1 FROM authmeter.user WHERE id" AM_EQ "$1 
 							  2,
 							  {UUIDOID, TEXTOID},
 							  NULL};
-static AmPlan rehash_plan = {
-	"UPDATE authmeter.user SET password_hash = $3 WHERE id" AM_EQ "$1 "
-	"AND password_hash" AM_EQ "$2 AND disabled_at IS NULL",
-	3,
-	{UUIDOID, TEXTOID, TEXTOID},
-	NULL};
+static AmPlan rehash_plan = {"UPDATE authmeter.user SET password_hash = $3 WHERE id" AM_EQ "$1 "
+							 "AND password_hash" AM_EQ "$2 AND disabled_at IS NULL",
+							 3,
+							 {UUIDOID, TEXTOID, TEXTOID},
+							 NULL};
 
 /* One attempt to log in, from its arguments to its outcome. */
 typedef struct Login
@@ -67,7 +66,7 @@ typedef struct Login
 	const char *address;
 	const char *request_id;
 
-	amc_rate rate;		 /* of failures; count 0 = off */
+	amc_rate rate; /* of failures; count 0 = off */
 	const char *rate_key;
 	int64 retry_after_ms; /* set when the limit is reached */
 
@@ -135,8 +134,7 @@ limit_prepare(Login *login)
 static bool
 limit_allows(Login *login, int64 cost)
 {
-	AmRateVerdict verdict =
-		am_ratelimit_take(LIMIT_POLICY, login->rate_key, &login->rate, cost);
+	AmRateVerdict verdict = am_ratelimit_take(LIMIT_POLICY, login->rate_key, &login->rate, cost);
 
 	login->retry_after_ms = verdict.allowed ? 0 : verdict.retry_after_ms;
 	return verdict.allowed;
@@ -201,8 +199,8 @@ password_confirm(const Login *login)
 	bool unchanged;
 
 	if (renew)
-		values[2] = CStringGetTextDatum(
-			am_password_hash(login->password, login->password_len, cost));
+		values[2] =
+			CStringGetTextDatum(am_password_hash(login->password, login->password_len, cost));
 	am_spi_begin();
 	unchanged = am_spi_run(renew ? &rehash_plan : &confirm_plan, values, NULL, 1) == 1;
 	am_spi_end();
@@ -214,13 +212,13 @@ login_decide(FunctionCallInfo fcinfo, Login *login)
 {
 	int work = user_read(login);
 
-	if (!am_password_verify_level(
-			login->password, login->password_len, login->hash, work, !login->disabled))
+	if (!am_password_verify_level(login->password, login->password_len, login->hash, work,
+								  !login->disabled))
 		return login_refuse(fcinfo, login, refusal_reason(login));
 	if (!limit_allows(login, 0))
 		return login_result(fcinfo, "rate_limited", login);
 	if (!password_confirm(login))
-		return login_refuse(fcinfo, login, "password_changed");
+		return login_refuse(fcinfo, login, "user_changed");
 	login_audit(login, "ok");
 	return login_result(fcinfo, "ok", login);
 }

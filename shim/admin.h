@@ -30,31 +30,31 @@
 
 typedef struct AmAdminLane
 {
-	int64_t		up;				/* connections ready, summed over the loops */
-	int64_t		wanted;
-	int64_t		queued;
-	int64_t		sent;
-	int			loops_without;	/* loops that have no connection in this lane */
+	int64_t up; /* connections ready, summed over the loops */
+	int64_t wanted;
+	int64_t queued;
+	int64_t sent;
+	int loops_without; /* loops that have no connection in this lane */
 } AmAdminLane;
 
 /* What the pages are made from; gathered in one go so that a page is consistent. */
 typedef struct AmAdminState
 {
-	int			loops;
-	int			loops_late;		/* loops whose last turn is older than AM_ADMIN_LIVE_MS */
-	int			loops_without_tables;
-	int64_t		oldest_tick_ms; /* age of the oldest last turn, -1 = a loop never turned */
-	bool		draining;
-	int64_t		requests_in_flight;
-	int64_t		connections_open;
+	int loops;
+	int loops_late; /* loops whose last turn is older than AM_ADMIN_LIVE_MS */
+	int loops_without_tables;
+	int64_t oldest_tick_ms; /* age of the oldest last turn, -1 = a loop never turned */
+	bool draining;
+	int64_t requests_in_flight;
+	int64_t connections_open;
 	AmAdminLane lane[AM_LANE_COUNT];
 } AmAdminState;
 
 typedef struct AmAdminAnswer
 {
-	int			status;
-	const char *content_type;	/* static */
-	const char *allow;			/* value of the Allow header on 405, else NULL */
+	int status;
+	const char *content_type; /* static */
+	const char *allow;        /* value of the Allow header on 405, else NULL */
 } AmAdminAnswer;
 
 /* Gathers the state; now_us is CLOCK_MONOTONIC, as given to am_metrics_tick. */
@@ -81,4 +81,4 @@ extern AmAdminAnswer am_admin_answer(const AmMetricsRegistry *registry, int64_t 
 									 const char *method, const char *path,
 									 const char *library_version, AmText *body);
 
-#endif							/* AM_SHIM_ADMIN_H */
+#endif /* AM_SHIM_ADMIN_H */

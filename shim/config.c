@@ -17,6 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "config_field.h"
 #include "config_source.h"
 #include "config_table.h"
 #include "config_value.h"
@@ -29,41 +30,6 @@
 
 /* ---- one value ---- */
 
-static void *
-field_of(AmConfig *config, const AmSetting *setting)
-{
-	return (char *) config + setting->offset;
-}
-
-static const void *
-field_of_const(const AmConfig *config, const AmSetting *setting)
-{
-	return (const char *) config + setting->offset;
-}
-
-static bool
-is_mounts(const AmSetting *setting)
-{
-	return setting->type == AM_SETTING_LISTEN || setting->type == AM_SETTING_MOUNT;
-}
-
-/* Replaces a text; the old one is wiped because it may hold a password. */
-static bool
-set_text(char **field, const char *value)
-{
-	char	   *copy = strdup(value);
-
-	if (copy == NULL)
-		return false;
-	if (*field != NULL)
-	{
-		explicit_bzero(*field, strlen(*field));
-		free(*field);
-	}
-	*field = copy;
-	return true;
-}
-
 /* Parses a value into its member of config. */
 static bool
 apply_value(AmConfig *config, const AmSetting *setting, const char *value, AmValueError *error)
@@ -71,9 +37,9 @@ apply_value(AmConfig *config, const AmSetting *setting, const char *value, AmVal
 	switch (setting->type)
 	{
 		case AM_SETTING_INTEGER:
-			return am_value_integer(setting, value, field_of(config, setting), error);
+			return am_value_integer(setting, value, am_config_field(config, setting), error);
 		case AM_SETTING_LEVEL:
-			return am_value_level(value, field_of(config, setting), error);
+			return am_value_level(value, am_config_field(config, setting), error);
 		case AM_SETTING_LISTEN:
 			return am_value_listen(value, config, error);
 		case AM_SETTING_MOUNT:
@@ -81,14 +47,14 @@ apply_value(AmConfig *config, const AmSetting *setting, const char *value, AmVal
 		case AM_SETTING_ENDPOINT:
 			if (strcmp(value, "off") == 0)
 			{
-				memset(field_of(config, setting), 0, sizeof(AmEndpoint));
+				memset(am_config_field(config, setting), 0, sizeof(AmEndpoint));
 				return true;
 			}
-			return am_value_endpoint(value, field_of(config, setting), error);
+			return am_value_endpoint(value, am_config_field(config, setting), error);
 		case AM_SETTING_TEXT:
 			break;
 	}
-	if (set_text(field_of(config, setting), value))
+	if (am_config_set_text(am_config_field(config, setting), value))
 		return true;
 	(void) snprintf(error->message, sizeof(error->message), "out of memory");
 	error->hint[0] = '\0';
@@ -124,8 +90,8 @@ apply_assignment(AmConfigReading *reading, int i)
 	const AmAssignment *assignment = &reading->store->item[i];
 	const AmSetting *setting = &am_settings[assignment->setting];
 	AmValueError error;
-	char		origin[ORIGIN_BYTES];
-	char		hint[64];
+	char origin[ORIGIN_BYTES];
+	char hint[64];
 
 	am_assignment_origin(reading, assignment, origin, sizeof(origin));
 	if (assignment->source == AM_SOURCE_FILE && (setting->flags & AM_SETTING_REPEATABLE) == 0 &&
@@ -144,14 +110,14 @@ static void
 apply_source(AmConfigReading *reading, AmSource source)
 {
 	const AmConfigStore *store = reading->store;
-	bool		mounts = false;
+	bool mounts = false;
 
 	for (int i = 0; i < store->count; i++)
 	{
 		if (store->item[i].source != source)
 			continue;
 		/* listen and mount add up within a source; a stronger source replaces both. */
-		if (is_mounts(&am_settings[store->item[i].setting]) && !mounts)
+		if (am_setting_is_mounts(&am_settings[store->item[i].setting]) && !mounts)
 		{
 			clear_mounts(reading->config);
 			mounts = true;
@@ -169,7 +135,7 @@ apply_defaults(AmConfigReading *reading)
 	{
 		const AmSetting *setting = &am_settings[i];
 
-		if (!is_mounts(setting) &&
+		if (!am_setting_is_mounts(setting) &&
 			!apply_value(reading->config, setting, setting->default_value, &error))
 			am_reading_error(reading, setting->name, error.hint, "%s", error.message);
 	}
@@ -181,7 +147,7 @@ apply_default_mount(AmConfigReading *reading)
 {
 	const AmSetting *listen = &am_settings[am_setting_find("listen", strlen("listen"))];
 	const char *apis = strchr(listen->default_value, '=');
-	char		value[128];
+	char value[128];
 	AmValueError error;
 
 	if (reading->config->mount_count > 0)
@@ -214,9 +180,8 @@ check_together(AmConfigReading *reading)
 	const AmLaneConfig *write = &config->lane[AM_LANE_WRITE];
 
 	if (config->reconnect_min_ms > config->reconnect_max_ms)
-		am_reading_error(reading, "reconnect_min_ms", NULL,
-						 "%d is more than reconnect_max_ms (%d)", config->reconnect_min_ms,
-						 config->reconnect_max_ms);
+		am_reading_error(reading, "reconnect_min_ms", NULL, "%d is more than reconnect_max_ms (%d)",
+						 config->reconnect_min_ms, config->reconnect_max_ms);
 	if (write->lock_timeout_ms >= write->statement_timeout_ms)
 		am_reading_error(reading, "write_lock_timeout_ms",
 						 "A blocked call must be told from a slow one.",
@@ -230,11 +195,12 @@ static void
 resolve(AmConfig *config)
 {
 	AmLaneConfig *slow = &config->lane[AM_LANE_SLOW];
-	long		processors = sysconf(_SC_NPROCESSORS_ONLN);
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
 
 	if (slow->connections == 0)
-		slow->connections = processors < 1 ? 1 :
-			processors > SLOW_CONNECTIONS_MAX ? SLOW_CONNECTIONS_MAX : (int) processors;
+		slow->connections = processors < 1                      ? 1
+							: processors > SLOW_CONNECTIONS_MAX ? SLOW_CONNECTIONS_MAX
+																: (int) processors;
 	slow->depth = 1;
 	config->lane[AM_LANE_WRITE].connections = 1;
 }
@@ -257,7 +223,7 @@ build(AmConfigReading *reading)
 static bool
 finish(AmConfigReading *reading)
 {
-	AmConfig   *config = reading->config;
+	AmConfig *config = reading->config;
 
 	config->store = reading->store;
 	config->file = reading->file;
@@ -291,9 +257,9 @@ print_asked(const AmConfigReading *reading)
 {
 	static const struct
 	{
-		AmOptionId	option;
-		void		(*print) (AmText *output);
-	}			pages[] = {
+		AmOptionId option;
+		void (*print)(AmText *output);
+	} pages[] = {
 		{AM_OPTION_HELP, am_manual_help},
 		{AM_OPTION_VERSION, am_manual_version},
 		{AM_OPTION_MAN, am_manual_man},
@@ -316,14 +282,14 @@ AmConfigOutcome
 am_config_load(AmConfig *config, int argc, char **argv, char **environment, AmText *output)
 {
 	AmConfigReading reading;
-	bool		check;
+	bool check;
 
 	if (!begin(&reading, config, output))
 		return AM_CONFIG_FAILED;
 	am_read_command_line(&reading, argc, argv);
 	if (print_asked(&reading))
 	{
-		reading.error_count = 1;	/* nothing is kept */
+		reading.error_count = 1; /* nothing is kept */
 		(void) finish(&reading);
 		return AM_CONFIG_PRINTED;
 	}
@@ -337,91 +303,6 @@ am_config_load(AmConfig *config, int argc, char **argv, char **environment, AmTe
 }
 
 /* ---- reload ---- */
-
-static bool
-mounts_equal(const AmConfig *a, const AmConfig *b)
-{
-	if (a->mount_count != b->mount_count || a->listener_count != b->listener_count)
-		return false;
-	for (int i = 0; i < a->listener_count; i++)
-	{
-		if (a->listener[i].port != b->listener[i].port ||
-			strcmp(a->listener[i].address, b->listener[i].address) != 0)
-			return false;
-	}
-	for (int i = 0; i < a->mount_count; i++)
-	{
-		if (a->mount[i].listener != b->mount[i].listener ||
-			strcmp(a->mount[i].api, b->mount[i].api) != 0 ||
-			strcmp(a->mount[i].prefix, b->mount[i].prefix) != 0)
-			return false;
-	}
-	return true;
-}
-
-static void
-keep_mounts(const AmConfig *running, AmConfig *next)
-{
-	if (mounts_equal(running, next))
-		return;
-	am_config_warn(next, "a change of listen or mount needs a restart; the old mounts are kept");
-	memcpy(next->listener, running->listener, sizeof(next->listener));
-	memcpy(next->mount, running->mount, sizeof(next->mount));
-	memcpy(next->api, running->api, sizeof(next->api));
-	next->listener_count = running->listener_count;
-	next->mount_count = running->mount_count;
-	next->api_count = running->api_count;
-}
-
-/* Copies the running value over the new one; true if they differed. */
-static bool
-keep_value(const AmConfig *running, AmConfig *next, const AmSetting *setting)
-{
-	const void *old = field_of_const(running, setting);
-	void	   *new = field_of(next, setting);
-
-	if (setting->type == AM_SETTING_TEXT)
-	{
-		const char *old_text = *(char *const *) old;
-		char	  **new_text = new;
-
-		if (strcmp(old_text, *new_text) == 0)
-			return false;
-		return set_text(new_text, old_text);
-	}
-	if (setting->type == AM_SETTING_ENDPOINT)
-	{
-		const AmEndpoint *old_endpoint = old;
-		AmEndpoint *new_endpoint = new;
-
-		if (old_endpoint->port == new_endpoint->port &&
-			strcmp(old_endpoint->address, new_endpoint->address) == 0)
-			return false;
-		*new_endpoint = *old_endpoint;
-		return true;
-	}
-	if (*(const int *) old == *(int *) new)
-		return false;
-	*(int *) new = *(const int *) old;
-	return true;
-}
-
-/* What a running shim cannot change keeps its value, with a warning. */
-static void
-keep_fixed(const AmConfig *running, AmConfig *next)
-{
-	for (int i = 0; i < am_setting_count; i++)
-	{
-		const AmSetting *setting = &am_settings[i];
-
-		if ((setting->flags & AM_SETTING_RELOADABLE) != 0 || is_mounts(setting))
-			continue;
-		if (keep_value(running, next, setting))
-			am_config_warn(next, "a change of %s needs a restart; the old value is kept",
-						   setting->name);
-	}
-	keep_mounts(running, next);
-}
 
 bool
 am_config_reload(const AmConfig *running, AmConfig *next, AmText *output)
@@ -442,20 +323,11 @@ am_config_reload(const AmConfig *running, AmConfig *next, AmText *output)
 	}
 	if (!finish(&reading))
 		return false;
-	keep_fixed(running, next);
+	am_config_keep_fixed(running, next);
 	return true;
 }
 
 /* ---- the end ---- */
-
-static void
-free_text(char *text)
-{
-	if (text == NULL)
-		return;
-	explicit_bzero(text, strlen(text));
-	free(text);
-}
 
 void
 am_config_free(AmConfig *config)
@@ -463,65 +335,11 @@ am_config_free(AmConfig *config)
 	for (int i = 0; i < am_setting_count; i++)
 	{
 		if (am_settings[i].type == AM_SETTING_TEXT)
-			free_text(*(char **) field_of(config, &am_settings[i]));
+			am_config_free_text(*(char **) am_config_field(config, &am_settings[i]));
 	}
 	for (int i = 0; i < config->warning_count; i++)
 		free(config->warning[i]);
 	free(config->file);
 	am_store_free(config->store);
 	memset(config, 0, sizeof(*config));
-}
-
-static void
-describe_endpoint(const AmEndpoint *endpoint, AmText *output)
-{
-	if (endpoint->port == 0)
-		am_text_puts(output, "off");
-	else
-		am_text_printf(output, endpoint->ipv6 ? "[%s]:%d" : "%s:%d", endpoint->address,
-					   endpoint->port);
-}
-
-static void
-describe_value(const AmConfig *config, const AmSetting *setting, AmText *output)
-{
-	const void *field = field_of_const(config, setting);
-	const char *text;
-
-	switch (setting->type)
-	{
-		case AM_SETTING_INTEGER:
-			am_text_printf(output, "%d", *(const int *) field);
-			break;
-		case AM_SETTING_LEVEL:
-			am_text_puts(output, am_obs_level_name(*(const AmObsLevel *) field));
-			break;
-		case AM_SETTING_ENDPOINT:
-			describe_endpoint(field, output);
-			break;
-		default:
-			text = *(char *const *) field;
-			am_text_puts(output, (setting->flags & AM_SETTING_SECRET) != 0 && *text != '\0' ?
-						 "(hidden)" : text);
-			break;
-	}
-}
-
-void
-am_config_describe(const AmConfig *config, AmText *output)
-{
-	for (int i = 0; i < am_setting_count; i++)
-	{
-		if (is_mounts(&am_settings[i]))
-			continue;
-		am_text_printf(output, "%s = ", am_settings[i].name);
-		describe_value(config, &am_settings[i], output);
-		am_text_putc(output, '\n');
-	}
-	for (int i = 0; i < config->mount_count; i++)
-	{
-		am_text_printf(output, "mount = %s ", config->mount[i].api);
-		describe_endpoint(&config->listener[config->mount[i].listener], output);
-		am_text_printf(output, " %s\n", config->mount[i].prefix);
-	}
 }

@@ -34,46 +34,46 @@
 #define AM_SHIM_VERSION "1.0"
 #endif
 
-#define AM_API_NAME_BYTES_MAX 31
-#define AM_MOUNTS_MAX 32
-#define AM_LISTENERS_MAX 16
-#define AM_ADDRESS_BYTES 46		/* INET6_ADDRSTRLEN */
-#define AM_PREFIX_BYTES_MAX 127
-#define AM_CONFIG_FILE_BYTES_MAX (1024 * 1024)
-#define AM_CONFIG_LINE_BYTES_MAX 4096
-#define AM_CONFIG_ERRORS_MAX 20
-#define AM_CONFIG_WARNINGS_MAX 32
+#define AM_API_NAME_BYTES_MAX      31
+#define AM_MOUNTS_MAX              32
+#define AM_LISTENERS_MAX           16
+#define AM_ADDRESS_BYTES           46 /* INET6_ADDRSTRLEN */
+#define AM_PREFIX_BYTES_MAX        127
+#define AM_CONFIG_FILE_BYTES_MAX   (1024 * 1024)
+#define AM_CONFIG_LINE_BYTES_MAX   4096
+#define AM_CONFIG_ERRORS_MAX       20
+#define AM_CONFIG_WARNINGS_MAX     32
 #define AM_CONFIG_OUTPUT_BYTES_MAX (256 * 1024)
 
 /* A numeric address and a port. */
 typedef struct AmEndpoint
 {
-	char		address[AM_ADDRESS_BYTES];	/* numeric, without brackets */
-	bool		ipv6;
-	int			port;			/* 1..65535; 0 = off (only AmConfig.admin) */
+	char address[AM_ADDRESS_BYTES]; /* numeric, without brackets */
+	bool ipv6;
+	int port; /* 1..65535; 0 = off (only AmConfig.admin) */
 } AmEndpoint;
 
 /* One API at one listener under one prefix. */
 typedef struct AmMount
 {
-	char		api[AM_API_NAME_BYTES_MAX + 1];
-	char		prefix[AM_PREFIX_BYTES_MAX + 1];	/* "/" or "/s/x", no slash at the end */
-	int			listener;		/* index in AmConfig.listener */
+	char api[AM_API_NAME_BYTES_MAX + 1];
+	char prefix[AM_PREFIX_BYTES_MAX + 1]; /* "/" or "/s/x", no slash at the end */
+	int listener;                         /* index in AmConfig.listener */
 } AmMount;
 
 /* Settings of one lane; zero where the lane has no such setting. */
 typedef struct AmLaneConfig
 {
-	int			connections;	/* slow: 0 in the file means one a processor; resolved here */
-	int			side_connections;	/* write: for calls sent again alone */
-	int			depth;			/* calls in flight on one connection, each with its own Sync */
-	int			group_calls_max;	/* write */
-	int			group_bytes_max;	/* write: of arguments */
-	int			queue_max;		/* calls waiting, beyond it 503 */
-	int			queue_wait_ms;	/* longest wait in the queue, beyond it 503 */
-	int			deadline_ms;	/* from enqueued to answered */
-	int			statement_timeout_ms;
-	int			lock_timeout_ms;	/* 0 = none */
+	int connections;      /* slow: 0 in the file means one a processor; resolved here */
+	int side_connections; /* write: for calls sent again alone */
+	int depth;            /* calls in flight on one connection, each with its own Sync */
+	int group_calls_max;  /* write */
+	int group_bytes_max;  /* write: of arguments */
+	int queue_max;        /* calls waiting, beyond it 503 */
+	int queue_wait_ms;    /* longest wait in the queue, beyond it 503 */
+	int deadline_ms;      /* from enqueued to answered */
+	int statement_timeout_ms;
+	int lock_timeout_ms; /* 0 = none */
 } AmLaneConfig;
 
 typedef struct AmConfigStore AmConfigStore; /* the remembered assignments */
@@ -81,56 +81,56 @@ typedef struct AmConfigStore AmConfigStore; /* the remembered assignments */
 typedef struct AmConfig
 {
 	/* database */
-	char	   *database;		/* conninfo string or URL, "" = libpq's PG* variables alone */
-	int			database_start_wait_ms;
-	int			connect_timeout_ms;
-	int			reconnect_min_ms;
-	int			reconnect_max_ms;
-	int			connection_age_max_s;	/* 0 = never recycled */
+	char *database; /* conninfo string or URL, "" = libpq's PG* variables alone */
+	int database_start_wait_ms;
+	int connect_timeout_ms;
+	int reconnect_min_ms;
+	int reconnect_max_ms;
+	int connection_age_max_s; /* 0 = never recycled */
 
 	/* listeners and mounts */
-	AmEndpoint	listener[AM_LISTENERS_MAX];
-	int			listener_count;
-	AmMount		mount[AM_MOUNTS_MAX];	/* in the order given: the first of a prefix answers for it */
-	int			mount_count;
-	AmEndpoint	admin;			/* port 0 = off */
+	AmEndpoint listener[AM_LISTENERS_MAX];
+	int listener_count;
+	AmMount mount[AM_MOUNTS_MAX]; /* in the order given: the first of a prefix answers for it */
+	int mount_count;
+	AmEndpoint admin; /* port 0 = off */
 
 	/* process */
-	int			port;			/* of the default listener */
-	int			loops;
-	int			connections_max;	/* of the process */
-	int			connections_per_ip_max; /* 0 = no bound */
-	int			connection_memory_bytes;
-	int			requests_in_flight_max; /* of one loop */
-	int			body_pool_bytes_max;	/* of one loop */
-	int			header_timeout_ms;
-	int			body_timeout_ms;
-	int			idle_timeout_ms;
-	int			drain_timeout_ms;
+	int port; /* of the default listener */
+	int loops;
+	int connections_max;        /* of the process */
+	int connections_per_ip_max; /* 0 = no bound */
+	int connection_memory_bytes;
+	int requests_in_flight_max; /* of one loop */
+	int body_pool_bytes_max;    /* of one loop */
+	int header_timeout_ms;
+	int body_timeout_ms;
+	int idle_timeout_ms;
+	int drain_timeout_ms;
 
 	AmLaneConfig lane[AM_LANE_SERVING_COUNT];
 
 	/* log */
-	AmObsLevel	log_level;
-	char	   *log_file;		/* "stdout", "stderr" or a path */
-	int			log_sample_above;	/* 2xx request lines a second and loop; 0 = all */
-	int			log_sample_one_in;
+	AmObsLevel log_level;
+	char *log_file;       /* "stdout", "stderr" or a path */
+	int log_sample_above; /* 2xx request lines a second and loop; 0 = all */
+	int log_sample_one_in;
 
 	/* told, not set */
-	char	   *file;			/* configuration file in use, NULL = none */
-	char		api[AM_MOUNTS_MAX][AM_API_NAME_BYTES_MAX + 1];	/* the mounted APIs, each once */
-	int			api_count;
-	char	   *warning[AM_CONFIG_WARNINGS_MAX];	/* to be emitted as AM_OBS_CONFIG_WARNING */
-	int			warning_count;
+	char *file;                                         /* configuration file in use, NULL = none */
+	char api[AM_MOUNTS_MAX][AM_API_NAME_BYTES_MAX + 1]; /* the mounted APIs, each once */
+	int api_count;
+	char *warning[AM_CONFIG_WARNINGS_MAX]; /* to be emitted as AM_OBS_CONFIG_WARNING */
+	int warning_count;
 	AmConfigStore *store;
 } AmConfig;
 
 typedef enum AmConfigOutcome
 {
-	AM_CONFIG_RUN,				/* serve */
-	AM_CONFIG_CHECKED,			/* --check and all is valid: caller may check more, then exit 0 */
-	AM_CONFIG_PRINTED,			/* --help, --version, --man, --settings-markdown: print output, exit 0 */
-	AM_CONFIG_FAILED			/* print output to stderr, exit AM_CONFIG_EXIT_STATUS */
+	AM_CONFIG_RUN,     /* serve */
+	AM_CONFIG_CHECKED, /* --check and all is valid: caller may check more, then exit 0 */
+	AM_CONFIG_PRINTED, /* --help, --version, --man, --settings-markdown: print output, exit 0 */
+	AM_CONFIG_FAILED   /* print output to stderr, exit AM_CONFIG_EXIT_STATUS */
 } AmConfigOutcome;
 
 #define AM_CONFIG_EXIT_STATUS 2
@@ -142,8 +142,8 @@ typedef enum AmConfigOutcome
  * on lines of their own) is appended to output, which the caller prepared with
  * AM_CONFIG_OUTPUT_BYTES_MAX.  On PRINTED and FAILED config holds nothing.
  */
-extern AmConfigOutcome am_config_load(AmConfig *config, int argc, char **argv,
-									  char **environment, AmText *output);
+extern AmConfigOutcome am_config_load(AmConfig *config, int argc, char **argv, char **environment,
+									  AmText *output);
 
 /*
  * Reads the file again (SIGHUP) into next: command line and environment as they
@@ -165,17 +165,17 @@ extern void am_config_describe(const AmConfig *config, AmText *output);
 
 typedef struct AmSecret
 {
-	char		variable[64 + AM_API_NAME_BYTES_MAX + 2];	/* where it was found */
-	char	   *value;			/* NULL = none */
-	size_t		length;
+	char variable[64 + AM_API_NAME_BYTES_MAX + 2]; /* where it was found */
+	char *value;                                   /* NULL = none */
+	size_t length;
 } AmSecret;
 
 typedef enum AmSecretOutcome
 {
 	AM_SECRET_FOUND,
 	AM_SECRET_ABSENT,
-	AM_SECRET_AMBIGUOUS,		/* only the bare name is there and several APIs are mounted: warn */
-	AM_SECRET_FAILED			/* out of memory or over AM_SECRET_BYTES_MAX */
+	AM_SECRET_AMBIGUOUS, /* only the bare name is there and several APIs are mounted: warn */
+	AM_SECRET_FAILED     /* out of memory or over AM_SECRET_BYTES_MAX */
 } AmSecretOutcome;
 
 #define AM_SECRET_BYTES_MAX 65536
@@ -194,4 +194,4 @@ extern AmSecretOutcome am_config_deployment_secret(const AmConfig *config, const
 /* Wipes and frees the value; harmless when there is none. */
 extern void am_secret_wipe(AmSecret *secret);
 
-#endif							/* AM_SHIM_CONFIG_H */
+#endif /* AM_SHIM_CONFIG_H */

@@ -32,8 +32,8 @@
 /* A line being read. */
 typedef struct FileLine
 {
-	int			number;
-	char		origin[512];	/* FILE:LINE */
+	int number;
+	char origin[512]; /* FILE:LINE */
 } FileLine;
 
 static char *
@@ -46,7 +46,7 @@ skip_blanks(char *text)
 static void
 cut_plain(char *value)
 {
-	size_t		length;
+	size_t length;
 
 	for (char *c = value; *c != '\0'; c++)
 	{
@@ -68,9 +68,9 @@ cut_plain(char *value)
 static bool
 unquote(char *value)
 {
-	char		quote = value[0];
-	char	   *out = value;
-	char	   *in = value + 1;
+	char quote = value[0];
+	char *out = value;
+	char *in = value + 1;
 
 	for (;;)
 	{
@@ -93,7 +93,7 @@ static void
 name_unknown(AmConfigReading *reading, const FileLine *line, const char *name)
 {
 	const char *nearest = am_setting_nearest(name, strlen(name), false);
-	char		hint[128] = "";
+	char hint[128] = "";
 
 	if (nearest != NULL)
 		(void) snprintf(hint, sizeof(hint), "Perhaps you meant \"%s\".", nearest);
@@ -105,9 +105,9 @@ static void
 read_line(AmConfigReading *reading, const FileLine *line, char *text)
 {
 	AmAssignment assignment = {.source = AM_SOURCE_FILE, .line = line->number};
-	char	   *name = skip_blanks(text);
-	char	   *end = name;
-	char	   *equals;
+	char *name = skip_blanks(text);
+	char *end = name;
+	char *equals;
 
 	if (*name == '\0' || *name == '#')
 		return;
@@ -146,14 +146,14 @@ read_line(AmConfigReading *reading, const FileLine *line, char *text)
 static void
 read_lines(AmConfigReading *reading, char *content, size_t length)
 {
-	char	   *text = content;
-	char	   *content_end = content + length;
-	FileLine	line = {.number = 0};
+	char *text = content;
+	char *content_end = content + length;
+	FileLine line = {.number = 0};
 
 	while (text < content_end)
 	{
-		char	   *end = memchr(text, '\n', (size_t) (content_end - text));
-		char	   *next = end != NULL ? end + 1 : content_end;
+		char *end = memchr(text, '\n', (size_t) (content_end - text));
+		char *next = end != NULL ? end + 1 : content_end;
 
 		if (end == NULL)
 			end = content_end;
@@ -180,11 +180,11 @@ read_lines(AmConfigReading *reading, char *content, size_t length)
 static ssize_t
 read_content(AmConfigReading *reading, int fd, char *content)
 {
-	size_t		length = 0;
+	size_t length = 0;
 
 	for (;;)
 	{
-		ssize_t		got = read(fd, content + length, AM_CONFIG_FILE_BYTES_MAX + 1 - length);
+		ssize_t got = read(fd, content + length, AM_CONFIG_FILE_BYTES_MAX + 1 - length);
 
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -211,7 +211,7 @@ static void
 check_mode(AmConfigReading *reading, int fd)
 {
 	struct stat status;
-	bool		secret = false;
+	bool secret = false;
 
 	for (int i = 0; i < reading->store->count; i++)
 	{
@@ -233,9 +233,9 @@ check_mode(AmConfigReading *reading, int fd)
 void
 am_read_file(AmConfigReading *reading)
 {
-	char	   *content;
-	ssize_t		length;
-	int			fd;
+	char *content;
+	ssize_t length;
+	int fd;
 
 	if (reading->file == NULL)
 		return;

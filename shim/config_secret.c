@@ -20,7 +20,7 @@
 static char *
 secret_variable(const char *name)
 {
-	char	   *value = getenv(name);
+	char *value = getenv(name);
 
 	return value != NULL && *value != '\0' ? value : NULL;
 }
@@ -28,7 +28,7 @@ secret_variable(const char *name)
 static AmSecretOutcome
 secret_move(char *value, AmSecret *secret)
 {
-	size_t		length = strlen(value);
+	size_t length = strlen(value);
 
 	if (length > AM_SECRET_BYTES_MAX)
 		return AM_SECRET_FAILED;
@@ -46,8 +46,8 @@ AmSecretOutcome
 am_config_deployment_secret(const AmConfig *config, const char *api, const char *name,
 							AmSecret *secret)
 {
-	char	   *value;
-	int			length;
+	char *value;
+	int length;
 
 	memset(secret, 0, sizeof(*secret));
 	length = snprintf(secret->variable, sizeof(secret->variable), "%s_%s", api, name);

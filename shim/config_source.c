@@ -25,10 +25,10 @@ static const char config_variable[] = AM_ENVIRONMENT_PREFIX "CONFIG";
 /* ---- messages ---- */
 
 void
-am_reading_error(AmConfigReading *reading, const char *origin, const char *hint,
-				 const char *format, ...)
+am_reading_error(AmConfigReading *reading, const char *origin, const char *hint, const char *format,
+				 ...)
 {
-	va_list		arguments;
+	va_list arguments;
 
 	reading->error_count++;
 	if (reading->error_count > AM_CONFIG_ERRORS_MAX)
@@ -45,9 +45,9 @@ am_reading_error(AmConfigReading *reading, const char *origin, const char *hint,
 void
 am_config_warn(AmConfig *config, const char *format, ...)
 {
-	va_list		arguments;
-	char	   *text = NULL;
-	int			length;
+	va_list arguments;
+	char *text = NULL;
+	int length;
 
 	if (config->warning_count >= AM_CONFIG_WARNINGS_MAX)
 		return;
@@ -59,8 +59,8 @@ am_config_warn(AmConfig *config, const char *format, ...)
 }
 
 void
-am_assignment_origin(const AmConfigReading *reading, const AmAssignment *assignment,
-					 char *origin, size_t origin_bytes)
+am_assignment_origin(const AmConfigReading *reading, const AmAssignment *assignment, char *origin,
+					 size_t origin_bytes)
 {
 	const AmSetting *setting = &am_settings[assignment->setting];
 
@@ -102,8 +102,8 @@ void
 am_store_add(AmConfigReading *reading, const AmAssignment *assignment)
 {
 	AmConfigStore *store = reading->store;
-	char		origin[512];
-	char	   *value;
+	char origin[512];
+	char *value;
 
 	am_assignment_origin(reading, assignment, origin, sizeof(origin));
 	if (has_control(assignment->value))
@@ -162,9 +162,9 @@ am_store_free(AmConfigStore *store)
 /* Position in the argument vector. */
 typedef struct Arguments
 {
-	int			count;
-	int			next;
-	char	  **vector;
+	int count;
+	int next;
+	char **vector;
 } Arguments;
 
 static int
@@ -205,7 +205,7 @@ static void
 option_take(AmConfigReading *reading, Arguments *arguments, int option, const char *argument,
 			char *attached)
 {
-	char	   *value;
+	char *value;
 
 	reading->option[option] = true;
 	if (am_options[option].placeholder == NULL)
@@ -242,12 +242,12 @@ static void
 long_option_take(AmConfigReading *reading, Arguments *arguments, char *argument)
 {
 	const char *name = argument + 2;
-	char	   *attached = strchr(name, '=');
-	size_t		length = attached != NULL ? (size_t) (attached - name) : strlen(name);
-	int			option = option_find(name, length);
-	int			setting = am_setting_find(name, length);
-	char		hint[128] = "Try --help.";
-	char		origin[QUOTED_BYTES_MAX + 3];
+	char *attached = strchr(name, '=');
+	size_t length = attached != NULL ? (size_t) (attached - name) : strlen(name);
+	int option = option_find(name, length);
+	int setting = am_setting_find(name, length);
+	char hint[128] = "Try --help.";
+	char origin[QUOTED_BYTES_MAX + 3];
 	const char *nearest;
 
 	if (attached != NULL)
@@ -271,12 +271,12 @@ long_option_take(AmConfigReading *reading, Arguments *arguments, char *argument)
 void
 am_read_command_line(AmConfigReading *reading, int argc, char **argv)
 {
-	Arguments	arguments = {.count = argc, .next = 1, .vector = argv};
+	Arguments arguments = {.count = argc, .next = 1, .vector = argv};
 
 	while (arguments.next < arguments.count)
 	{
-		char	   *argument = argv[arguments.next++];
-		int			option;
+		char *argument = argv[arguments.next++];
+		int option;
 
 		if (strncmp(argument, "--", 2) == 0)
 		{
@@ -288,8 +288,8 @@ am_read_command_line(AmConfigReading *reading, int argc, char **argv)
 			option_take(reading, &arguments, option, argument, NULL);
 		else
 			/* Not quoted: it may be the secret value of a misspelt option. */
-			am_reading_error(reading, "command line", "Try --help.",
-							 "argument %d is not an option", arguments.next - 1);
+			am_reading_error(reading, "command line", "Try --help.", "argument %d is not an option",
+							 arguments.next - 1);
 	}
 }
 
@@ -299,7 +299,7 @@ am_read_command_line(AmConfigReading *reading, int argc, char **argv)
 static char *
 variable_value(char **environment, const char *name)
 {
-	size_t		length = strlen(name);
+	size_t length = strlen(name);
 
 	for (char **entry = environment; *entry != NULL; entry++)
 	{
@@ -315,12 +315,12 @@ variable_check(AmConfigReading *reading, const char *entry)
 {
 	const char *name = entry + strlen(AM_ENVIRONMENT_PREFIX);
 	const char *end = strchr(entry, '=');
-	char		lower[VARIABLE_BYTES];
-	char		variable[VARIABLE_BYTES];
+	char lower[VARIABLE_BYTES];
+	char variable[VARIABLE_BYTES];
 	const char *nearest;
-	size_t		length;
+	size_t length;
 
-	if (end == NULL || end < name)
+	if (end == NULL || end < name || end[1] == '\0')
 		return;
 	length = (size_t) (end - name);
 	if (length >= sizeof(lower))
@@ -350,7 +350,7 @@ setting_read_environment(AmConfigReading *reading, int setting, char **environme
 {
 	const AmSetting *row = &am_settings[setting];
 	AmAssignment assignment = {.setting = setting, .source = AM_SOURCE_ENVIRONMENT};
-	char		name[VARIABLE_BYTES];
+	char name[VARIABLE_BYTES];
 
 	am_setting_environment(row, name, sizeof(name));
 	assignment.value = variable_value(environment, name);

@@ -31,16 +31,16 @@ typedef enum AmSource
 
 typedef struct AmAssignment
 {
-	int			setting;		/* index in am_settings */
-	AmSource	source;
-	int			line;			/* of the file */
-	const char *variable;		/* of the environment: the second name of the row, or NULL */
-	char	   *value;
+	int setting; /* index in am_settings */
+	AmSource source;
+	int line;             /* of the file */
+	const char *variable; /* of the environment: the second name of the row, or NULL */
+	char *value;
 } AmAssignment;
 
 struct AmConfigStore
 {
-	int			count;
+	int count;
 	AmAssignment item[AM_ASSIGNMENTS_MAX];
 };
 
@@ -48,20 +48,20 @@ struct AmConfigStore
 typedef struct AmConfigReading
 {
 	AmConfigStore *store;
-	AmConfig   *config;			/* gets the warnings */
-	AmText	   *output;			/* gets the errors */
-	int			error_count;
-	char	   *file;			/* from --config or AUTHMETER_CONFIG, NULL = none */
-	bool		option[AM_OPTION_COUNT];	/* options seen */
+	AmConfig *config; /* gets the warnings */
+	AmText *output;   /* gets the errors */
+	int error_count;
+	char *file;                   /* from --config or AUTHMETER_CONFIG, NULL = none */
+	bool option[AM_OPTION_COUNT]; /* options seen */
 } AmConfigReading;
 
 /* One error line, and a hint line unless hint is empty or NULL. */
 extern void am_reading_error(AmConfigReading *reading, const char *origin, const char *hint,
-							 const char *format,...) __attribute__((format(printf, 4, 5)));
+							 const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* Adds a warning to the configuration; past AM_CONFIG_WARNINGS_MAX it is left out. */
-extern void am_config_warn(AmConfig *config, const char *format,...)
-			__attribute__((format(printf, 2, 3)));
+extern void am_config_warn(AmConfig *config, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* Where an assignment was made, for messages: "FILE:3: loops", "AUTHMETER_LOOPS", "--loops". */
 extern void am_assignment_origin(const AmConfigReading *reading, const AmAssignment *assignment,
@@ -81,4 +81,4 @@ extern void am_read_command_line(AmConfigReading *reading, int argc, char **argv
 extern void am_read_environment(AmConfigReading *reading, char **environment);
 extern void am_read_file(AmConfigReading *reading);
 
-#endif							/* AM_SHIM_CONFIG_SOURCE_H */
+#endif /* AM_SHIM_CONFIG_SOURCE_H */

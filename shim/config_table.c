@@ -18,9 +18,11 @@
 #include "config.h"
 
 #define FIELD(member) offsetof(AmConfig, member)
-#define LANE_MEMBER(id, member) \
+#define LANE_MEMBER(id, member)                                        \
 	(offsetof(AmConfig, lane) + (size_t) (id) * sizeof(AmLaneConfig) + \
 	 offsetof(AmLaneConfig, member))
+
+/* clang-format off */
 
 #define INTEGER(setting, part, where, value, low, high, in, how, text) \
 	{ \
@@ -64,10 +66,10 @@ const AmSetting am_settings[] = {
 			10, 60000, MS, RELOAD,
 			"Pause before the first attempt to connect again after a loss; it doubles, with jitter, "
 			"up to reconnect_max_ms."),
-	INTEGER("reconnect_max_ms", DATABASE, FIELD(reconnect_max_ms), "5000",
+	INTEGER("reconnect_max_ms", DATABASE, FIELD(reconnect_max_ms), "1000",
 			10, HOUR_MS, MS, RELOAD,
-			"Longest pause between two attempts to connect. Keep it under 2 s where the recovery "
-			"time after a restart of the server matters."),
+			"Longest pause between two attempts to connect; it bounds the time to recover after a "
+			"restart of the server."),
 	INTEGER("connection_age_max_s", DATABASE, FIELD(connection_age_max_s), "3600",
 			0, 604800, S, RELOAD,
 			"Age after which an idle database connection is replaced, so that backends do not grow "
@@ -99,8 +101,19 @@ const AmSetting am_settings[] = {
 		"mount = vsplugin 127.0.0.1:8080 /s/vsplugin. The prefix may be left out (/). Several in "
 		"one value are separated by semicolons.",
 	},
-	INTEGER("port", LISTENERS, FIELD(port), "3000", 1, 65535, NONE, FIXED,
-			"Port of the default listener. It counts only when neither listen nor mount is given."),
+	{
+		.name = "port",
+		.type = AM_SETTING_INTEGER,
+		.section = AM_SECTION_LISTENERS,
+		.offset = FIELD(port),
+		.default_value = "3000",
+		.minimum = 1,
+		.maximum = 65535,
+		.environment = "PORT",
+		.placeholder = "N",
+		.meaning = "Port of the default listener. It counts only when neither listen nor mount is "
+		"given.",
+	},
 	{
 		.name = "admin",
 		.type = AM_SETTING_ENDPOINT,
@@ -263,6 +276,8 @@ const AmOption am_options[AM_OPTION_COUNT] = {
 	"Print the table of settings in Markdown and exit."},
 };
 
+/* clang-format on */
+
 typedef struct Section
 {
 	const char *title;
@@ -270,21 +285,25 @@ typedef struct Section
 } Section;
 
 static const Section sections[AM_SECTION_COUNT] = {
-	[AM_SECTION_DATABASE] = {"Database",
-	"The link to PostgreSQL. A Unix socket with peer authentication is the default link."},
-	[AM_SECTION_LISTENERS] = {"Listeners",
-	"Where the APIs and the admin pages are served."},
+	[AM_SECTION_DATABASE] =
+		{"Database",
+		 "The link to PostgreSQL. A Unix socket with peer authentication is the default link."},
+	[AM_SECTION_LISTENERS] = {"Listeners", "Where the APIs and the admin pages are served."},
 	[AM_SECTION_LIMITS] = {"Process and limits",
-	"Bounds of the process. Nothing in the shim grows without one."},
-	[AM_SECTION_FAST] = {"Lane fast",
-	"Reads and token verification: many calls in flight, each its own transaction."},
-	[AM_SECTION_WRITE] = {"Lane write",
-		"Metering and money: the calls that gather while a group is in flight share the next "
-	"commit."},
-	[AM_SECTION_SLOW] = {"Lane slow",
-	"Password hashing: one call at a time on each connection, so that logins slow nobody else."},
-	[AM_SECTION_LOG] = {"Log",
-	"One JSON object a line; never a body, a query, a cookie or an Authorization header."},
+						   "Bounds of the process. Nothing in the shim grows without one."},
+	[AM_SECTION_FAST] =
+		{"Lane fast",
+		 "Reads and token verification: many calls in flight, each its own transaction."},
+	[AM_SECTION_WRITE] =
+		{"Lane write",
+		 "Metering and money: the calls that gather while a group is in flight share the next "
+		 "commit."},
+	[AM_SECTION_SLOW] =
+		{"Lane slow",
+		 "Password hashing: one call at a time on each connection, so that logins slow nobody else."},
+	[AM_SECTION_LOG] =
+		{"Log",
+		 "One JSON object a line; never a body, a query, a cookie or an Authorization header."},
 };
 
 const char *
@@ -327,17 +346,22 @@ name_fold(char c)
 	return c == '-' ? '_' : c;
 }
 
+/* True if setting, which has at least length bytes, begins with name. */
 static bool
-name_equals(const char *setting, const char *name, size_t length)
+name_begins(const char *setting, const char *name, size_t length)
 {
-	if (strlen(setting) != length)
-		return false;
 	for (size_t i = 0; i < length; i++)
 	{
 		if (name_fold(setting[i]) != name_fold(name[i]))
 			return false;
 	}
 	return true;
+}
+
+static bool
+name_equals(const char *setting, const char *name, size_t length)
+{
+	return strlen(setting) == length && name_begins(setting, name, length);
 }
 
 int
@@ -365,20 +389,20 @@ least(int a, int b)
 static int
 name_distance(const char *a, size_t a_length, const char *b, size_t b_length)
 {
-	int			rows[3][AM_SETTING_NAME_BYTES_MAX + 1] = {{0}};
+	int rows[3][AM_SETTING_NAME_BYTES_MAX + 1] = {{0}};
 
 	for (size_t j = 0; j <= b_length; j++)
 		rows[0][j] = (int) j;
 	for (size_t i = 1; i <= a_length; i++)
 	{
-		int		   *row = rows[i % 3];
-		const int  *above = rows[(i - 1) % 3];
-		const int  *above2 = rows[(i + 1) % 3];
+		int *row = rows[i % 3];
+		const int *above = rows[(i - 1) % 3];
+		const int *above2 = rows[(i + 1) % 3];
 
 		row[0] = (int) i;
 		for (size_t j = 1; j <= b_length; j++)
 		{
-			bool		same = name_fold(a[i - 1]) == name_fold(b[j - 1]);
+			bool same = name_fold(a[i - 1]) == name_fold(b[j - 1]);
 
 			row[j] = least(above[j - 1] + (same ? 0 : 1), least(above[j], row[j - 1]) + 1);
 			if (i > 1 && j > 1 && name_fold(a[i - 1]) == name_fold(b[j - 2]) &&
@@ -389,12 +413,13 @@ name_distance(const char *a, size_t a_length, const char *b, size_t b_length)
 	return rows[a_length % 3][b_length];
 }
 
-/* Keeps candidate if it is nearer than the best so far. */
+/* Keeps candidate if it is nearer than the best so far; a forgotten unit counts as one edit. */
 static void
 nearest_consider(const char *candidate, const char *name, size_t length, int *best,
 				 const char **nearest)
 {
-	int			distance = name_distance(name, length, candidate, strlen(candidate));
+	bool begins = length >= 3 && strlen(candidate) > length && name_begins(candidate, name, length);
+	int distance = begins ? 1 : name_distance(name, length, candidate, strlen(candidate));
 
 	if (distance < *best)
 	{
@@ -407,7 +432,7 @@ const char *
 am_setting_nearest(const char *name, size_t length, bool options)
 {
 	const char *nearest = NULL;
-	int			best = 3 + (int) length / 6;	/* one edit past what a slip of the finger makes */
+	int best = 3 + (int) length / 6; /* one edit past what a slip of the finger makes */
 
 	if (length == 0 || length > AM_SETTING_NAME_BYTES_MAX)
 		return NULL;

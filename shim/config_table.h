@@ -22,20 +22,20 @@
 
 typedef enum AmSettingType
 {
-	AM_SETTING_INTEGER,			/* int at offset */
-	AM_SETTING_TEXT,			/* char * at offset, allocated */
-	AM_SETTING_LEVEL,			/* AmObsLevel at offset */
-	AM_SETTING_ENDPOINT,		/* AmEndpoint at offset, or "off" */
-	AM_SETTING_LISTEN,			/* mounts in the short form */
-	AM_SETTING_MOUNT			/* mounts in the long form */
+	AM_SETTING_INTEGER,  /* int at offset */
+	AM_SETTING_TEXT,     /* char * at offset, allocated */
+	AM_SETTING_LEVEL,    /* AmObsLevel at offset */
+	AM_SETTING_ENDPOINT, /* AmEndpoint at offset, or "off" */
+	AM_SETTING_LISTEN,   /* mounts in the short form */
+	AM_SETTING_MOUNT     /* mounts in the long form */
 } AmSettingType;
 
 typedef enum AmSettingUnit
 {
 	AM_UNIT_NONE,
-	AM_UNIT_MS,					/* takes ms, s, min, h */
-	AM_UNIT_S,					/* takes s, min, h, d */
-	AM_UNIT_BYTES				/* takes B, kB, MB, GB (powers of 1024) */
+	AM_UNIT_MS,   /* takes ms, s, min, h */
+	AM_UNIT_S,    /* takes s, min, h, d */
+	AM_UNIT_BYTES /* takes B, kB, MB, GB (powers of 1024) */
 } AmSettingUnit;
 
 typedef enum AmSettingSection
@@ -50,9 +50,9 @@ typedef enum AmSettingSection
 	AM_SECTION_COUNT
 } AmSettingSection;
 
-#define AM_SETTING_REPEATABLE 0x01	/* several values add up */
-#define AM_SETTING_SECRET 0x02	/* may hold a password: never printed */
-#define AM_SETTING_RELOADABLE 0x04	/* SIGHUP takes over a new value */
+#define AM_SETTING_REPEATABLE 0x01 /* several values add up */
+#define AM_SETTING_SECRET     0x02 /* may hold a password: never printed */
+#define AM_SETTING_RELOADABLE 0x04 /* SIGHUP takes over a new value */
 
 typedef struct AmSetting
 {
@@ -60,14 +60,14 @@ typedef struct AmSetting
 	AmSettingType type;
 	AmSettingUnit unit;
 	AmSettingSection section;
-	unsigned	flags;
-	size_t		offset;			/* into AmConfig */
-	const char *default_value;	/* as it would be written in the file */
-	int			minimum;		/* integers only */
-	int			maximum;
-	const char *environment;	/* second name in the environment, NULL = none */
-	const char *placeholder;	/* of the value in help */
-	const char *meaning;		/* one paragraph; the manual adds the default */
+	unsigned flags;
+	size_t offset;             /* into AmConfig */
+	const char *default_value; /* as it would be written in the file */
+	int minimum;               /* integers only */
+	int maximum;
+	const char *environment; /* second name in the environment, NULL = none */
+	const char *placeholder; /* of the value in help */
+	const char *meaning;     /* one paragraph; the manual adds the default */
 } AmSetting;
 
 extern const AmSetting am_settings[];
@@ -87,16 +87,16 @@ typedef enum AmOptionId
 
 typedef struct AmOption
 {
-	const char *name;			/* without the dashes */
-	char		letter;			/* short form, 0 = none */
-	const char *placeholder;	/* NULL = takes no value */
+	const char *name;        /* without the dashes */
+	char letter;             /* short form, 0 = none */
+	const char *placeholder; /* NULL = takes no value */
 	const char *meaning;
 } AmOption;
 
 extern const AmOption am_options[AM_OPTION_COUNT];
 
 /* Row of that name, -1 if there is none.  length bytes of name; '-' equals '_'. */
-extern int	am_setting_find(const char *name, size_t length);
+extern int am_setting_find(const char *name, size_t length);
 
 /*
  * The setting (or, with options, option) whose name is nearest to a misspelt
@@ -114,4 +114,4 @@ extern const char *am_unit_name(AmSettingUnit unit);
 /* Writes the name of the setting's variable, AUTHMETER_<NAME>, into name. */
 extern void am_setting_environment(const AmSetting *setting, char *name, size_t name_bytes);
 
-#endif							/* AM_SHIM_CONFIG_TABLE_H */
+#endif /* AM_SHIM_CONFIG_TABLE_H */

@@ -22,7 +22,7 @@ typedef struct UnitFactor
 {
 	AmSettingUnit unit;
 	const char *suffix;
-	int			factor;
+	int factor;
 } UnitFactor;
 
 static const UnitFactor unit_factors[] = {
@@ -48,13 +48,13 @@ static const char *const unit_hints[] = {
 };
 
 static bool refuse(AmValueError *error, const char *hint, const char *format, ...)
-			__attribute__((format(printf, 3, 4)));
+	__attribute__((format(printf, 3, 4)));
 
 /* Fills the error and returns false, so that callers can return refuse(...). */
 static bool
 refuse(AmValueError *error, const char *hint, const char *format, ...)
 {
-	va_list		arguments;
+	va_list arguments;
 
 	va_start(arguments, format);
 	(void) vsnprintf(error->message, sizeof(error->message), format, arguments);
@@ -81,9 +81,9 @@ bool
 am_value_integer(const AmSetting *setting, const char *value, int *result, AmValueError *error)
 {
 	const char *c = value;
-	bool		negative = *c == '-';
-	long long	number = 0;
-	int			factor;
+	bool negative = *c == '-';
+	long long number = 0;
+	int factor;
 
 	if (negative)
 		c++;
@@ -137,8 +137,8 @@ am_value_level(const char *value, AmObsLevel *result, AmValueError *error)
 static bool
 parse_port(const char *text, int *port)
 {
-	size_t		length = strlen(text);
-	int			number = 0;
+	size_t length = strlen(text);
+	int number = 0;
 
 	if (length == 0 || length > 5 || strspn(text, "0123456789") != length)
 		return false;
@@ -155,7 +155,7 @@ static bool
 parse_address(const char *text, bool ipv6, AmEndpoint *endpoint)
 {
 	unsigned char binary[sizeof(struct in6_addr)];
-	int			family = ipv6 ? AF_INET6 : AF_INET;
+	int family = ipv6 ? AF_INET6 : AF_INET;
 
 	if (!ipv6 && strcmp(text, "localhost") == 0)
 		text = "127.0.0.1";
@@ -172,7 +172,7 @@ parse_address(const char *text, bool ipv6, AmEndpoint *endpoint)
 static bool
 split_endpoint(char *text, char **address, char **port, bool *ipv6)
 {
-	char	   *end;
+	char *end;
 
 	*ipv6 = text[0] == '[';
 	if (*ipv6)
@@ -203,11 +203,11 @@ am_value_endpoint(const char *value, AmEndpoint *result, AmValueError *error)
 {
 	static const char hint[] =
 		"Write ADDRESS:PORT with a numeric address, [ADDRESS]:PORT for IPv6, or PORT alone.";
-	char		copy[AM_ADDRESS_BYTES + 16];
-	char	   *address;
-	char	   *port;
-	AmEndpoint	endpoint = {.address = "127.0.0.1"};
-	bool		ipv6;
+	char copy[AM_ADDRESS_BYTES + 16];
+	char *address;
+	char *port;
+	AmEndpoint endpoint = {.address = "127.0.0.1"};
+	bool ipv6;
 
 	if (strlen(value) >= sizeof(copy))
 		return refuse(error, hint, "\"%.*s...\" is too long for an address and port",
@@ -231,12 +231,12 @@ static bool
 check_api(const char *api, AmValueError *error)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
-	size_t		length = strlen(api);
+	size_t length = strlen(api);
 
 	if (length == 0)
 		return refuse(error, "Write for example 3000=vsplugin.", "the name of the API is missing");
-	if (length > AM_API_NAME_BYTES_MAX || strspn(api, allowed) != length ||
-		api[0] < 'a' || api[0] > 'z')
+	if (length > AM_API_NAME_BYTES_MAX || strspn(api, allowed) != length || api[0] < 'a' ||
+		api[0] > 'z')
 		return refuse(error, "Names are lower-case letters, digits and underscores.",
 					  "\"%.*s\" is not the name of an API", QUOTED_BYTES_MAX, api);
 	return true;
@@ -260,7 +260,7 @@ check_prefix(const char *prefix, AmValueError *error)
 		return true;
 	do
 	{
-		size_t		length;
+		size_t length;
 
 		if (*segment != '/')
 			return refuse(error, hint, "\"%.*s\" is not a prefix", QUOTED_BYTES_MAX, prefix);
@@ -270,8 +270,7 @@ check_prefix(const char *prefix, AmValueError *error)
 			strcmp(segment, ".") == 0 || strcmp(segment, "..") == 0)
 			return refuse(error, hint, "\"%.*s\" is not a prefix", QUOTED_BYTES_MAX, prefix);
 		segment += length;
-	}
-	while (*segment != '\0');
+	} while (*segment != '\0');
 	return true;
 }
 
@@ -322,8 +321,8 @@ static bool
 add_mount(AmConfig *config, const char *api, const AmEndpoint *endpoint, const char *prefix,
 		  AmValueError *error)
 {
-	AmMount    *mount;
-	int			listener;
+	AmMount *mount;
+	int listener;
 
 	if (!check_api(api, error) || !check_prefix(prefix, error))
 		return false;
@@ -347,10 +346,10 @@ add_mount(AmConfig *config, const char *api, const AmEndpoint *endpoint, const c
 static bool
 listen_item(char *item, AmConfig *config, AmValueError *error)
 {
-	char		prefix[AM_PREFIX_BYTES_MAX + 2] = "/";
-	char	   *apis = strchr(item, '=');
-	char	   *slash;
-	AmEndpoint	endpoint;
+	char prefix[AM_PREFIX_BYTES_MAX + 2] = "/";
+	char *apis = strchr(item, '=');
+	char *slash;
+	AmEndpoint endpoint;
 
 	if (apis == NULL)
 		return refuse(error, "Write for example 127.0.0.1:3000=vsplugin or 8080/s/x=vsplugin.",
@@ -366,7 +365,7 @@ listen_item(char *item, AmConfig *config, AmValueError *error)
 		return false;
 	for (;;)
 	{
-		char	   *comma = strchr(apis, ',');
+		char *comma = strchr(apis, ',');
 
 		if (comma != NULL)
 			*comma = '\0';
@@ -383,11 +382,11 @@ static bool
 mount_item(char *item, AmConfig *config, AmValueError *error)
 {
 	static const char hint[] = "Write for example: vsplugin 127.0.0.1:3000 /.";
-	char	   *rest = NULL;
+	char *rest = NULL;
 	const char *api = strtok_r(item, BLANKS, &rest);
 	const char *where = strtok_r(NULL, BLANKS, &rest);
 	const char *prefix = strtok_r(NULL, BLANKS, &rest);
-	AmEndpoint	endpoint;
+	AmEndpoint endpoint;
 
 	if (api == NULL || where == NULL)
 		return refuse(error, hint, "a mount needs an API and an address with a port");
@@ -398,20 +397,19 @@ mount_item(char *item, AmConfig *config, AmValueError *error)
 	return add_mount(config, api, &endpoint, prefix != NULL ? prefix : "/", error);
 }
 
-typedef bool (*ItemParser) (char *item, AmConfig *config, AmValueError *error);
+typedef bool (*ItemParser)(char *item, AmConfig *config, AmValueError *error);
 
 /* Gives each piece of a value to parse; at least one piece must be there. */
 static bool
 each_item(const char *value, const char *separators, ItemParser parse, AmConfig *config,
 		  AmValueError *error)
 {
-	char		copy[AM_CONFIG_LINE_BYTES_MAX];
-	char	   *rest = NULL;
-	char	   *item;
+	char copy[AM_CONFIG_LINE_BYTES_MAX];
+	char *rest = NULL;
+	char *item;
 
 	if (strlen(value) >= sizeof(copy))
-		return refuse(error, "", "the value is longer than %d bytes",
-					  AM_CONFIG_LINE_BYTES_MAX - 1);
+		return refuse(error, "", "the value is longer than %d bytes", AM_CONFIG_LINE_BYTES_MAX - 1);
 	(void) snprintf(copy, sizeof(copy), "%s", value);
 	item = strtok_r(copy, separators, &rest);
 	if (item == NULL)

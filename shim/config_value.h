@@ -19,8 +19,8 @@
 
 typedef struct AmValueError
 {
-	char		message[256];	/* lower case, no period */
-	char		hint[256];		/* a sentence, or empty */
+	char message[256]; /* lower case, no period */
+	char hint[256];    /* a sentence, or empty */
 } AmValueError;
 
 /*
@@ -42,4 +42,4 @@ extern bool am_value_listen(const char *value, AmConfig *config, AmValueError *e
 /* Adds the mounts of "API ADDRESS:PORT [PREFIX]", separated by semicolons, to config. */
 extern bool am_value_mount(const char *value, AmConfig *config, AmValueError *error);
 
-#endif							/* AM_SHIM_CONFIG_VALUE_H */
+#endif /* AM_SHIM_CONFIG_VALUE_H */

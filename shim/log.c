@@ -28,10 +28,10 @@
 /* A line under construction; room for the closing part is kept back. */
 typedef struct Line
 {
-	char	   *data;
-	size_t		length;
-	size_t		bytes_max;
-	bool		cut;			/* a member was left out */
+	char *data;
+	size_t length;
+	size_t bytes_max;
+	bool cut; /* a member was left out */
 } Line;
 
 static const char cut_member[] = ",\"cut\":true";
@@ -50,7 +50,7 @@ static_assert(AM_LOG_LINE_BYTES_MAX <= PIPE_BUF, "a line must fit into one write
 static int
 utf8_length(const unsigned char *text)
 {
-	int			length;
+	int length;
 	unsigned char low = 0x80;
 	unsigned char high = 0xbf;
 
@@ -85,7 +85,7 @@ static int
 escape_character(const unsigned char *text, char *out, int *taken)
 {
 	static const char hex[] = "0123456789abcdef";
-	int			length = utf8_length(text);
+	int length = utf8_length(text);
 
 	*taken = length > 0 ? length : 1;
 	if (length == 0)
@@ -123,16 +123,15 @@ line_room(const Line *line)
 	return line->bytes_max - LINE_END_BYTES - line->length;
 }
 
-static void line_printf(Line *line, const char *format, ...)
-			__attribute__((format(printf, 2, 3)));
+static void line_printf(Line *line, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Appends a short formatted member, whole or not at all. */
 static void
 line_printf(Line *line, const char *format, ...)
 {
-	char		member[160];
-	va_list		arguments;
-	int			length;
+	char member[160];
+	va_list arguments;
+	int length;
 
 	va_start(arguments, format);
 	length = vsnprintf(member, sizeof(member), format, arguments);
@@ -162,9 +161,9 @@ line_string(Line *line, const char *name, const char *value)
 {
 	static const char dots[] = "...";
 	const unsigned char *text = (const unsigned char *) value;
-	size_t		start = line->length;
-	size_t		taken_bytes = 0;
-	bool		fits = true;
+	size_t start = line->length;
+	size_t taken_bytes = 0;
+	bool fits = true;
 
 	if (value == NULL)
 		return;
@@ -176,9 +175,9 @@ line_string(Line *line, const char *name, const char *value)
 	line_printf(line, ",\"%s\":\"", name);
 	while (fits && text[taken_bytes] != '\0' && taken_bytes < AM_LOG_VALUE_BYTES_MAX)
 	{
-		char		escaped[8];
-		int			taken;
-		int			length = escape_character(text + taken_bytes, escaped, &taken);
+		char escaped[8];
+		int taken;
+		int length = escape_character(text + taken_bytes, escaped, &taken);
 
 		fits = (size_t) length + sizeof(dots) <= line_room(line);
 		if (fits)
@@ -213,9 +212,9 @@ now_us(void)
 static void
 line_time(AmLog *log, Line *line, int64_t time_us)
 {
-	int64_t		second = time_us / 1000000;
-	time_t		calendar = (time_t) second;
-	struct tm	parts;
+	int64_t second = time_us / 1000000;
+	time_t calendar = (time_t) second;
+	struct tm parts;
 
 	if (second != log->stamp_second || log->stamp[0] == '\0')
 	{
@@ -260,7 +259,7 @@ size_t
 am_log_format(AmLog *log, const AmObservation *observation, int sampled, char *line_data)
 {
 	const AmObsRow *row = am_obs_row(observation->id);
-	Line		line = {.data = line_data, .bytes_max = AM_LOG_LINE_BYTES_MAX};
+	Line line = {.data = line_data, .bytes_max = AM_LOG_LINE_BYTES_MAX};
 
 	line_time(log, &line, observation->time_us > 0 ? observation->time_us : now_us());
 	line_printf(&line, ",\"level\":\"%s\",\"event\":\"%s\"", am_obs_level_name(row->level),
@@ -307,11 +306,11 @@ am_log_configure(AmLog *log, AmObsLevel level, int sample_above_per_s, int sampl
 static int
 sample(AmLog *log, const AmObservation *observation)
 {
-	int64_t		time_us = observation->time_us > 0 ? observation->time_us : now_us();
-	int			above;
+	int64_t time_us = observation->time_us > 0 ? observation->time_us : now_us();
+	int above;
 
-	if (am_obs_row(observation->id)->metric != AM_METRIC_REQUEST ||
-		log->sample_above_per_s == 0 || observation->status < 200 || observation->status > 299)
+	if (am_obs_row(observation->id)->metric != AM_METRIC_REQUEST || log->sample_above_per_s == 0 ||
+		observation->status < 200 || observation->status > 299)
 		return 1;
 	if (time_us / 1000000 != log->second)
 	{
@@ -335,8 +334,8 @@ has_room(const AmLog *log)
 void
 am_log_observe(void *state, const AmObservation *observation)
 {
-	AmLog	   *log = state;
-	int			sampled;
+	AmLog *log = state;
+	int sampled;
 
 	/* Its line is written by the flush, when lines can be written again. */
 	if (observation->id == AM_OBS_LOG_DROPPED)

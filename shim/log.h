@@ -24,43 +24,43 @@
 
 #include "obs.h"
 
-#define AM_LOG_LINE_BYTES_MAX 4096	/* with the newline; = PIPE_BUF, so a line is never torn */
-#define AM_LOG_BUFFER_BYTES (256 * 1024)
+#define AM_LOG_LINE_BYTES_MAX  4096 /* with the newline; = PIPE_BUF, so a line is never torn */
+#define AM_LOG_BUFFER_BYTES    (256 * 1024)
 #define AM_LOG_VALUE_BYTES_MAX 1024 /* of one string value before escaping */
 
 typedef enum AmLogSinkKind
 {
-	AM_LOG_SINK_FILE,			/* regular file, appended to */
-	AM_LOG_SINK_PIPE,			/* pipe or terminal through an own non-blocking description */
-	AM_LOG_SINK_SOCKET,			/* socket (the journal): sent without waiting */
-	AM_LOG_SINK_POLLED			/* anything else: written only while poll() says it can be */
+	AM_LOG_SINK_FILE,   /* regular file, appended to */
+	AM_LOG_SINK_PIPE,   /* pipe or terminal through an own non-blocking description */
+	AM_LOG_SINK_SOCKET, /* socket (the journal): sent without waiting */
+	AM_LOG_SINK_POLLED  /* anything else: written only while poll() says it can be */
 } AmLogSinkKind;
 
 typedef struct AmLogSink
 {
-	int			fd;				/* -1 = closed */
+	int fd; /* -1 = closed */
 	AmLogSinkKind kind;
-	bool		owned;			/* close it at the end */
-	bool		whole_lines;	/* several loops write: at most PIPE_BUF bytes a write to pipes */
-	char	   *path;			/* NULL for stdout and stderr */
+	bool owned;       /* close it at the end */
+	bool whole_lines; /* several loops write: at most PIPE_BUF bytes a write to pipes */
+	char *path;       /* NULL for stdout and stderr */
 } AmLogSink;
 
 typedef struct AmLog
 {
-	AmLogSink  *sink;
-	AmObs	   *obs;			/* told about dropped lines; may be NULL */
-	AmObsLevel	level;			/* lines above it are not written */
-	int			sample_above_per_s; /* 2xx request lines a second written in full; 0 = all */
-	int			sample_one_in;	/* of those above the rate, one in so many is written */
-	int64_t		second;			/* the second being counted, and its 2xx lines */
-	int			second_lines;
-	int64_t		stamp_second;	/* cached calendar text of one second */
-	char		stamp[24];
-	uint64_t	dropped;		/* lines lost since the last flush */
-	uint64_t	untold;			/* lines lost and not yet told in the log */
-	bool		broken;			/* the last write failed */
-	size_t		length;			/* bytes waiting in buffer */
-	char	   *buffer;			/* AM_LOG_BUFFER_BYTES */
+	AmLogSink *sink;
+	AmObs *obs;             /* told about dropped lines; may be NULL */
+	AmObsLevel level;       /* lines above it are not written */
+	int sample_above_per_s; /* 2xx request lines a second written in full; 0 = all */
+	int sample_one_in;      /* of those above the rate, one in so many is written */
+	int64_t second;         /* the second being counted, and its 2xx lines */
+	int second_lines;
+	int64_t stamp_second; /* cached calendar text of one second */
+	char stamp[24];
+	uint64_t dropped; /* lines lost since the last flush */
+	uint64_t untold;  /* lines lost and not yet told in the log */
+	bool broken;      /* the last write failed */
+	size_t length;    /* bytes waiting in buffer */
+	char *buffer;     /* AM_LOG_BUFFER_BYTES */
 } AmLog;
 
 /*
@@ -68,8 +68,8 @@ typedef struct AmLog
  * created (mode 0640) or appended to.  loops is the number of threads that will
  * share it.  False with a one-line reason in error (error_bytes > 0) otherwise.
  */
-extern bool am_log_sink_open(AmLogSink *sink, const char *destination, int loops,
-							 char *error, size_t error_bytes);
+extern bool am_log_sink_open(AmLogSink *sink, const char *destination, int loops, char *error,
+							 size_t error_bytes);
 
 /*
  * Opens the file anew under the same descriptor, for log rotation (SIGHUP).
@@ -111,7 +111,6 @@ extern size_t am_log_flush(AmLog *log);
  * member "sampled".  Returns its length.  Over-long values are cut at a
  * character border and end in "...", and the line is always a whole JSON object.
  */
-extern size_t am_log_format(AmLog *log, const AmObservation *observation, int sampled,
-							char *line);
+extern size_t am_log_format(AmLog *log, const AmObservation *observation, int sampled, char *line);
 
-#endif							/* AM_SHIM_LOG_H */
+#endif /* AM_SHIM_LOG_H */

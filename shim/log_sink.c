@@ -41,8 +41,8 @@
 static int
 open_file(const char *path, char *error, size_t error_bytes)
 {
-	int			fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
-						  FILE_MODE);
+	int fd =
+		open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, FILE_MODE);
 
 	if (fd < 0)
 		(void) snprintf(error, error_bytes, "could not open log file \"%s\": %s", path,
@@ -54,7 +54,7 @@ open_file(const char *path, char *error, size_t error_bytes)
 static int
 open_again(int fd)
 {
-	char		path[64];
+	char path[64];
 
 	(void) snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	return open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -65,7 +65,7 @@ static void
 adopt_stream(AmLogSink *sink, int fd)
 {
 	struct stat status;
-	int			own;
+	int own;
 
 	sink->fd = fd;
 	sink->kind = AM_LOG_SINK_POLLED;
@@ -91,8 +91,7 @@ file_kind(int fd)
 {
 	struct stat status;
 
-	return fstat(fd, &status) == 0 && S_ISREG(status.st_mode) ? AM_LOG_SINK_FILE :
-		AM_LOG_SINK_PIPE;
+	return fstat(fd, &status) == 0 && S_ISREG(status.st_mode) ? AM_LOG_SINK_FILE : AM_LOG_SINK_PIPE;
 }
 
 bool
@@ -132,7 +131,7 @@ am_log_sink_open(AmLogSink *sink, const char *destination, int loops, char *erro
 bool
 am_log_sink_reopen(AmLogSink *sink, char *error, size_t error_bytes)
 {
-	int			fd;
+	int fd;
 
 	if (sink->path == NULL || sink->fd < 0)
 		return true;
@@ -219,7 +218,7 @@ write_bound(const AmLogSink *sink)
 static uint64_t
 count_lines(const char *data, size_t length)
 {
-	uint64_t	lines = 0;
+	uint64_t lines = 0;
 
 	for (size_t i = 0; i < length; i++)
 		lines += data[i] == '\n' ? 1 : 0;
@@ -236,13 +235,13 @@ bool
 am_log_sink_drain(AmLog *log)
 {
 	const AmLogSink *sink = log->sink;
-	size_t		done = 0;
+	size_t done = 0;
 
 	while (done < log->length)
 	{
 		const char *data = log->buffer + done;
-		ssize_t		written = write_some(sink, data, whole_lines(data, log->length - done,
-																 write_bound(sink)));
+		ssize_t written =
+			write_some(sink, data, whole_lines(data, log->length - done, write_bound(sink)));
 
 		if (written < 0 && errno == EINTR)
 			continue;
@@ -276,8 +275,8 @@ monotonic_ms(void)
 int
 am_log_sink_wait(const AmLogSink *sink, int wait_ms)
 {
-	int64_t		start = monotonic_ms();
-	int64_t		waited;
+	int64_t start = monotonic_ms();
+	int64_t waited;
 
 	(void) can_write(sink->fd, wait_ms);
 	waited = monotonic_ms() - start;

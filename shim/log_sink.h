@@ -23,6 +23,6 @@ extern bool am_log_sink_drain(AmLog *log);
  * Waits up to wait_ms for the destination to take bytes; returns the milliseconds
  * to count against the caller's patience, at least 1.
  */
-extern int	am_log_sink_wait(const AmLogSink *sink, int wait_ms);
+extern int am_log_sink_wait(const AmLogSink *sink, int wait_ms);
 
-#endif							/* AM_SHIM_LOG_SINK_H */
+#endif /* AM_SHIM_LOG_SINK_H */

@@ -25,4 +25,4 @@ extern void am_manual_markdown(AmText *output);
 /* "authmeter-shim 1.0" and a newline. */
 extern void am_manual_version(AmText *output);
 
-#endif							/* AM_SHIM_MANUAL_H */
+#endif /* AM_SHIM_MANUAL_H */

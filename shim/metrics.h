@@ -32,18 +32,20 @@
 #include "obs.h"
 #include "text.h"
 
-#define AM_METRICS_LOOPS_MAX 64
-#define AM_METRICS_ROUTES_MAX 256	/* slot 0 is shared by all that have no slot of their own */
-#define AM_METRICS_STATUS_MAX 48
-#define AM_METRICS_DURATION_BUCKETS 14	/* and one for the rest */
-#define AM_METRICS_SIZE_BUCKETS 11
-#define AM_METRICS_PAGE_BYTES_MAX (8 * 1024 * 1024)
+#define AM_METRICS_LOOPS_MAX        64
+#define AM_METRICS_ROUTES_MAX       640 /* slot 0 is shared by all that have no slot of their own */
+#define AM_METRICS_STATUS_MAX       48
+#define AM_METRICS_DURATION_BUCKETS 14 /* and one for the rest */
+#define AM_METRICS_SIZE_BUCKETS     11
+#define AM_METRICS_PAGE_BYTES_MAX   (8 * 1024 * 1024)
 
 /* Slot 0, and what requests without a route of the table are registered under. */
 #define AM_METRICS_SLOT_OTHER 0
-#define AM_METRICS_UNMATCHED "(unmatched)"
-#define AM_METRICS_PREFLIGHT "(preflight)"
+#define AM_METRICS_UNMATCHED  "(unmatched)"
+#define AM_METRICS_PREFLIGHT  "(preflight)"
 #define AM_METRICS_ANY_METHOD "*"
+
+/* clang-format off */
 
 /*
  * Gauges of one loop: X(id, metric name without prefix, help).
@@ -78,51 +80,53 @@ typedef enum AmLaneGauge
 } AmLaneGauge;
 #undef AM_METRICS_ENUM_GAUGE
 
+/* clang-format on */
+
 typedef _Atomic uint64_t AmCounter;
 typedef _Atomic int64_t AmLevel;
 
 typedef struct AmMetricsRoute
 {
-	AmCounter	status[AM_METRICS_STATUS_MAX];
-	AmCounter	duration[AM_METRICS_DURATION_BUCKETS + 1];
-	AmCounter	duration_us;
+	AmCounter status[AM_METRICS_STATUS_MAX];
+	AmCounter duration[AM_METRICS_DURATION_BUCKETS + 1];
+	AmCounter duration_us;
 } AmMetricsRoute;
 
 typedef struct AmMetricsSize
 {
-	AmCounter	bucket[AM_METRICS_SIZE_BUCKETS + 1];
-	AmCounter	sum;
+	AmCounter bucket[AM_METRICS_SIZE_BUCKETS + 1];
+	AmCounter sum;
 } AmMetricsSize;
 
-/* One loop's instance; about 160 kB, allocated by am_metrics_create. */
+/* One loop's instance; about 360 kB, allocated by am_metrics_create. */
 typedef struct AmMetrics
 {
 	/* lane index is lane + 1, so that AM_LANE_NONE has a place; likewise reason */
-	AmCounter	counter[AM_OBS_COUNT][AM_LANE_COUNT + 1][AM_REASON_MAX + 1];
+	AmCounter counter[AM_OBS_COUNT][AM_LANE_COUNT + 1][AM_REASON_MAX + 1];
 	AmMetricsSize size[AM_LANE_COUNT];
-	AmLevel		gauge[AM_GAUGE_COUNT];
-	AmLevel		lane_gauge[AM_LANE_GAUGE_COUNT][AM_LANE_COUNT];
-	AmLevel		tick_us;		/* monotonic time of the loop's last turn, 0 = never */
-	_Atomic bool tables_loaded;	/* the loop has a route table */
+	AmLevel gauge[AM_GAUGE_COUNT];
+	AmLevel lane_gauge[AM_LANE_GAUGE_COUNT][AM_LANE_COUNT];
+	AmLevel tick_us;            /* monotonic time of the loop's last turn, 0 = never */
+	_Atomic bool tables_loaded; /* the loop has a route table */
 	AmMetricsRoute route[AM_METRICS_ROUTES_MAX];
 } AmMetrics;
 
 typedef struct AmMetricsRouteName
 {
-	char	   *api;
-	char	   *method;
-	char	   *path;			/* template */
+	char *api;
+	char *method;
+	char *path; /* template */
 } AmMetricsRouteName;
 
 typedef struct AmMetricsRegistry
 {
-	pthread_mutex_t mutex;		/* guards registration, never a scrape */
+	pthread_mutex_t mutex; /* guards registration, never a scrape */
 	_Atomic int loop_count;
-	AmMetrics  *loop[AM_METRICS_LOOPS_MAX];
-	_Atomic int route_count;	/* slots in use, slot 0 included */
+	AmMetrics *loop[AM_METRICS_LOOPS_MAX];
+	_Atomic int route_count; /* slots in use, slot 0 included */
 	AmMetricsRouteName route[AM_METRICS_ROUTES_MAX];
 	_Atomic bool draining;
-	int64_t		start_time_us;	/* since the epoch */
+	int64_t start_time_us; /* since the epoch */
 } AmMetricsRegistry;
 
 /* Prepares the registry; false = out of memory or no mutex. */
@@ -141,8 +145,8 @@ extern AmMetrics *am_metrics_create(AmMetricsRegistry *registry);
  * mounted API) and "OPTIONS" / AM_METRICS_PREFLIGHT.
  * Returns AM_METRICS_SLOT_OTHER when the table is full or memory is short.
  */
-extern int	am_metrics_route_add(AmMetricsRegistry *registry, const char *api,
-								 const char *method, const char *path);
+extern int am_metrics_route_add(AmMetricsRegistry *registry, const char *api, const char *method,
+								const char *path);
 
 /* Subscriber: counts.  state is the AmMetrics of the emitting thread. */
 extern void am_metrics_observe(void *state, const AmObservation *observation);
@@ -170,8 +174,8 @@ extern int64_t am_metrics_lane_gauge_sum(const AmMetricsRegistry *registry, AmLa
 										 AmLaneId lane);
 
 /* Sum of a counter over all loops; lane AM_LANE_NONE and reason -1 where the row has none. */
-extern uint64_t am_metrics_counter_sum(const AmMetricsRegistry *registry, AmObsId id,
-									   AmLaneId lane, int reason);
+extern uint64_t am_metrics_counter_sum(const AmMetricsRegistry *registry, AmObsId id, AmLaneId lane,
+									   int reason);
 
 /*
  * Appends the whole page in Prometheus text format 0.0.4.  library_version is
@@ -184,4 +188,4 @@ extern bool am_metrics_render(const AmMetricsRegistry *registry, const char *lib
 /* The version of the text format, for Content-Type. */
 #define AM_METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
-#endif							/* AM_SHIM_METRICS_H */
+#endif /* AM_SHIM_METRICS_H */

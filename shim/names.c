@@ -30,7 +30,7 @@ typedef struct Family
 {
 	const char *label;
 	const char *const *names;
-	int			count;
+	int count;
 } Family;
 
 static const Family families[AM_REASON_KIND_COUNT] = {

@@ -13,6 +13,8 @@
 #ifndef AM_SHIM_NAMES_H
 #define AM_SHIM_NAMES_H
 
+/* clang-format off */
+
 /*
  * Lanes.  The first AM_LANE_SERVING_COUNT carry requests and have settings
  * (AmConfig.lane); "control" is the LISTEN connection that reads the tables.
@@ -132,6 +134,8 @@ typedef enum AmLimitId
 } AmLimitId;
 #undef AM_NAMES_ENUM_LIMIT
 
+/* clang-format on */
+
 /* Families of reasons; each observation has at most one (see obs.h). */
 typedef enum AmReasonKind
 {
@@ -159,7 +163,7 @@ extern const char *am_lane_name(AmLaneId lane);
 extern AmLaneId am_lane_by_name(const char *name);
 
 /* Number of values of a family; 0 for AM_REASON_NONE. */
-extern int	am_reason_count(AmReasonKind kind);
+extern int am_reason_count(AmReasonKind kind);
 
 /* Name of a value of a family; "none" when out of range.  Never NULL. */
 extern const char *am_reason_name(AmReasonKind kind, int reason);
@@ -167,4 +171,4 @@ extern const char *am_reason_name(AmReasonKind kind, int reason);
 /* Label name of a family in log and metrics: "reason", "cause", "phase" or "limit". */
 extern const char *am_reason_label(AmReasonKind kind);
 
-#endif							/* AM_SHIM_NAMES_H */
+#endif /* AM_SHIM_NAMES_H */

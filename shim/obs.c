@@ -9,11 +9,18 @@
 
 #include <stddef.h>
 
-#define OBS_ROW(id, event, level, metric, lane, reason, name, help) \
-	[AM_OBS_##id] = {event, AM_LEVEL_##level, AM_METRIC_##metric, lane, \
-		AM_REASON_##reason, name, help},
+/* clang-format off */
 
-static const AmObsRow rows[AM_OBS_COUNT] = {AM_OBSERVATIONS(OBS_ROW)};
+#define OBS_ROW(id, event, level, metric, lane, reason, name, help) \
+	[AM_OBS_##id] = { \
+		event, AM_LEVEL_##level, AM_METRIC_##metric, lane, AM_REASON_##reason, name, help \
+	},
+
+static const AmObsRow rows[AM_OBS_COUNT] = {
+	AM_OBSERVATIONS(OBS_ROW)
+};
+
+/* clang-format on */
 
 AmObservation
 am_obs_make(AmObsId id)

@@ -33,11 +33,13 @@ typedef enum AmObsLevel
 
 typedef enum AmObsMetric
 {
-	AM_METRIC_NONE,				/* logged only */
-	AM_METRIC_COUNTER,			/* counter over the labels of the row */
-	AM_METRIC_REQUEST,			/* request counter and duration histogram by route */
-	AM_METRIC_SIZE				/* histogram of group_size by lane */
+	AM_METRIC_NONE,    /* logged only */
+	AM_METRIC_COUNTER, /* counter over the labels of the row */
+	AM_METRIC_REQUEST, /* request counter and duration histogram by route */
+	AM_METRIC_SIZE     /* histogram of group_size by lane */
 } AmObsMetric;
+
+/* clang-format off */
 
 /*
  * X(id, event name, level, metric, labelled by lane, family of reasons,
@@ -114,15 +116,17 @@ typedef enum AmObsId
 } AmObsId;
 #undef AM_OBS_ENUM
 
+/* clang-format on */
+
 /* One row of the table, for subscribers. */
 typedef struct AmObsRow
 {
 	const char *event;
-	AmObsLevel	level;
+	AmObsLevel level;
 	AmObsMetric metric;
-	bool		by_lane;
+	bool by_lane;
 	AmReasonKind reason_kind;
-	const char *metric_name;	/* "" if not counted */
+	const char *metric_name; /* "" if not counted */
 	const char *help;
 } AmObsRow;
 
@@ -132,41 +136,41 @@ typedef struct AmObsRow
  */
 typedef struct AmObservation
 {
-	AmObsId		id;
-	int64_t		time_us;		/* since the epoch; 0 = now */
-	AmLaneId	lane;			/* AM_LANE_NONE = absent */
-	int			reason;			/* value of the row's family, -1 = absent */
-	int64_t		count;			/* how often it happened, for counters; normally 1 */
-	int			route_slot;		/* from am_metrics_route_add; 0 = not of the route table */
-	int			status;			/* HTTP status, 0 = absent */
-	int			group_size;		/* calls of the group, 0 = absent */
-	int64_t		bytes;			/* of the reply's body, -1 = absent */
-	int64_t		total_us;		/* from first byte to reply queued, -1 = absent */
-	int64_t		queue_us;		/* waiting in the lane, -1 = absent */
-	int64_t		database_us;	/* sent to answered, -1 = absent */
-	const char *api;			/* all strings: NULL = absent */
+	AmObsId id;
+	int64_t time_us;     /* since the epoch; 0 = now */
+	AmLaneId lane;       /* AM_LANE_NONE = absent */
+	int reason;          /* value of the row's family, -1 = absent */
+	int64_t count;       /* how often it happened, for counters; normally 1 */
+	int route_slot;      /* from am_metrics_route_add; 0 = not of the route table */
+	int status;          /* HTTP status, 0 = absent */
+	int group_size;      /* calls of the group, 0 = absent */
+	int64_t bytes;       /* of the reply's body, -1 = absent */
+	int64_t total_us;    /* from first byte to reply queued, -1 = absent */
+	int64_t queue_us;    /* waiting in the lane, -1 = absent */
+	int64_t database_us; /* sent to answered, -1 = absent */
+	const char *api;     /* all strings: NULL = absent */
 	const char *method;
-	const char *route;			/* route template, never the raw path */
+	const char *route; /* route template, never the raw path */
 	const char *request_id;
-	const char *sqlstate;		/* five characters */
-	const char *peer;			/* numeric address */
-	const char *subject;		/* what it is about: listener, setting, file, policy */
-	const char *message;		/* replaces the row's text */
+	const char *sqlstate; /* five characters */
+	const char *peer;     /* numeric address */
+	const char *subject;  /* what it is about: listener, setting, file, policy */
+	const char *message;  /* replaces the row's text */
 	const char *hint;
 } AmObservation;
 
 #define AM_OBS_SUBSCRIBERS_MAX 4
 
-typedef void (*AmObsSubscriber) (void *state, const AmObservation *observation);
+typedef void (*AmObsSubscriber)(void *state, const AmObservation *observation);
 
 typedef struct AmObs
 {
-	int			subscriber_count;
+	int subscriber_count;
 	struct
 	{
 		AmObsSubscriber call;
-		void	   *state;
-	}			subscriber[AM_OBS_SUBSCRIBERS_MAX];
+		void *state;
+	} subscriber[AM_OBS_SUBSCRIBERS_MAX];
 } AmObs;
 
 /* An observation with every member absent and count 1. */
@@ -193,4 +197,4 @@ extern void am_obs_emit(const AmObs *obs, const AmObservation *observation);
 /* Shorthand: emit id with only subject and message (either may be NULL). */
 extern void am_obs_tell(const AmObs *obs, AmObsId id, const char *subject, const char *message);
 
-#endif							/* AM_SHIM_OBS_H */
+#endif /* AM_SHIM_OBS_H */

@@ -23,7 +23,7 @@ am_text_init(AmText *text, size_t bytes_max)
 void
 am_text_free(AmText *text)
 {
-	size_t		bytes_max = text->bytes_max;
+	size_t bytes_max = text->bytes_max;
 
 	if (text->data != NULL)
 	{
@@ -55,8 +55,8 @@ am_text_string(const AmText *text)
 static bool
 text_reserve(AmText *text, size_t length)
 {
-	size_t		capacity = text->capacity > 0 ? text->capacity : TEXT_CAPACITY_MIN;
-	char	   *data;
+	size_t capacity = text->capacity > 0 ? text->capacity : TEXT_CAPACITY_MIN;
+	char *data;
 
 	if (text->failed || length > text->bytes_max - text->length)
 	{
@@ -110,8 +110,8 @@ am_text_putc(AmText *text, char c)
 void
 am_text_vprintf(AmText *text, const char *format, va_list arguments)
 {
-	va_list		measured;
-	int			length;
+	va_list measured;
+	int length;
 
 	va_copy(measured, arguments);
 	length = vsnprintf(NULL, 0, format, measured);
@@ -130,7 +130,7 @@ am_text_vprintf(AmText *text, const char *format, va_list arguments)
 void
 am_text_printf(AmText *text, const char *format, ...)
 {
-	va_list		arguments;
+	va_list arguments;
 
 	va_start(arguments, format);
 	am_text_vprintf(text, format, arguments);

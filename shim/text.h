@@ -19,11 +19,11 @@
 
 typedef struct AmText
 {
-	char	   *data;			/* NUL-terminated once something was appended, else NULL */
-	size_t		length;			/* bytes without the NUL */
-	size_t		capacity;
-	size_t		bytes_max;		/* ceiling of length */
-	bool		failed;			/* ceiling reached or out of memory */
+	char *data;    /* NUL-terminated once something was appended, else NULL */
+	size_t length; /* bytes without the NUL */
+	size_t capacity;
+	size_t bytes_max; /* ceiling of length */
+	bool failed;      /* ceiling reached or out of memory */
 } AmText;
 
 /* Prepares an empty text that may grow to bytes_max bytes.  Allocates nothing. */
@@ -43,8 +43,8 @@ extern void am_text_add(AmText *text, const char *data, size_t length);
 extern void am_text_puts(AmText *text, const char *string);
 extern void am_text_putc(AmText *text, char c);
 extern void am_text_printf(AmText *text, const char *format, ...)
-			__attribute__((format(printf, 2, 3)));
+	__attribute__((format(printf, 2, 3)));
 extern void am_text_vprintf(AmText *text, const char *format, va_list arguments)
-			__attribute__((format(printf, 2, 0)));
+	__attribute__((format(printf, 2, 0)));
 
-#endif							/* AM_SHIM_TEXT_H */
+#endif /* AM_SHIM_TEXT_H */

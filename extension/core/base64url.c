@@ -40,13 +40,14 @@ bool
 amc_base64url_encode(const void *in, size_t in_len, char *out, size_t out_size, size_t *out_len)
 {
 	const uint8_t *from = in;
-	const uint8_t *groups_end = from + in_len / 3 * 3;
+	const uint8_t *groups_end;
 	char *to = out;
 	uint32_t group;
 
 	if (in_len > SIZE_MAX / 2 || out_size < AMC_BASE64URL_ENCODED_LEN(in_len))
 		return false;
 
+	groups_end = from + in_len / 3 * 3;
 	for (; from < groups_end; from += 3)
 	{
 		group = (uint32_t) from[0] << 16 | (uint32_t) from[1] << 8 | from[2];

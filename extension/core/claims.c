@@ -4,18 +4,23 @@
  */
 #include "core/claims.h"
 
-/* All registered names have three letters, so everything else is passed over at a glance. */
+/* All registered names have three letters, so a key is one number to compare. */
 #define NAME_LEN 3
+#define PACKED(a, b, c) \
+	((uint32_t) (uint8_t) (a) << 16 | (uint32_t) (uint8_t) (b) << 8 | (uint8_t) (c))
 
 typedef struct claim_name
 {
-	char name[NAME_LEN + 1];
+	uint32_t packed;
 	uint32_t claim;
+	char name[NAME_LEN + 1];
 } claim_name;
 
 static const claim_name claim_names[] = {
-	{"exp", AMC_CLAIM_EXP}, {"iat", AMC_CLAIM_IAT}, {"nbf", AMC_CLAIM_NBF}, {"iss", AMC_CLAIM_ISS},
-	{"sub", AMC_CLAIM_SUB}, {"aud", AMC_CLAIM_AUD}, {"jti", AMC_CLAIM_JTI},
+	{PACKED('e', 'x', 'p'), AMC_CLAIM_EXP, "exp"}, {PACKED('i', 'a', 't'), AMC_CLAIM_IAT, "iat"},
+	{PACKED('n', 'b', 'f'), AMC_CLAIM_NBF, "nbf"}, {PACKED('i', 's', 's'), AMC_CLAIM_ISS, "iss"},
+	{PACKED('s', 'u', 'b'), AMC_CLAIM_SUB, "sub"}, {PACKED('a', 'u', 'd'), AMC_CLAIM_AUD, "aud"},
+	{PACKED('j', 't', 'i'), AMC_CLAIM_JTI, "jti"},
 };
 
 #define CLAIM_COUNT (sizeof(claim_names) / sizeof(claim_names[0]))
@@ -55,12 +60,16 @@ amc_claim_name(uint32_t claim)
 static uint32_t
 claim_of_key(const amc_json *doc, const amc_json_node *key)
 {
+	char buffer[NAME_LEN];
+	amc_span name;
+	uint32_t packed;
 	size_t i;
 
-	if ((key->flags & AMC_JSON_FLAG_ESCAPED) == 0 && amc_json_string_raw(doc, key).len != NAME_LEN)
+	if (!amc_json_string(doc, key, buffer, sizeof(buffer), &name) || name.len != NAME_LEN)
 		return 0;
+	packed = PACKED(name.ptr[0], name.ptr[1], name.ptr[2]);
 	for (i = 0; i < CLAIM_COUNT; i++)
-		if (amc_json_string_equals(doc, key, claim_names[i].name, NAME_LEN))
+		if (claim_names[i].packed == packed)
 			return claim_names[i].claim;
 	return 0;
 }

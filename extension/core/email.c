@@ -120,9 +120,12 @@ append(work_text *work, const char *text, size_t len)
 	return true;
 }
 
-/* A library's result is in our buffer, or it did not fit and is its own. */
+/*
+ * A library's result is in our buffer, or it did not fit and is its own.  Its length
+ * comes by pointer: the call that sets it is an argument of the same call.
+ */
 static amc_email_status
-library_result(uint8_t *result, size_t len, work_text *work)
+library_result(uint8_t *result, const size_t *len, work_text *work)
 {
 	if (result == NULL)
 		return AMC_EMAIL_MEMORY;
@@ -131,7 +134,7 @@ library_result(uint8_t *result, size_t len, work_text *work)
 		free(result);
 		return AMC_EMAIL_TOO_LONG;
 	}
-	work->len = len;
+	work->len = *len;
 	return AMC_EMAIL_OK;
 }
 
@@ -149,13 +152,13 @@ fold_unicode(const char *text, size_t len, work_text *folded)
 
 	status = library_result(u8_normalize(UNINORM_NFKC, (const uint8_t *) text, len,
 										 (uint8_t *) folded->bytes, &result_len),
-							result_len, folded);
+							&result_len, folded);
 	for (pass = 0; status == AMC_EMAIL_OK && pass < FOLD_PASSES; pass++)
 	{
 		result_len = sizeof(lower.bytes);
 		status = library_result(u8_tolower((const uint8_t *) folded->bytes, folded->len, NULL,
 										   UNINORM_NFKC, (uint8_t *) lower.bytes, &result_len),
-								result_len, &lower);
+								&result_len, &lower);
 		if (status != AMC_EMAIL_OK)
 			break;
 		if (amc_span_equals((amc_span){lower.bytes, lower.len}, folded->bytes, folded->len))

@@ -53,9 +53,9 @@ extern bool amc_uuid_parse(const char *text, size_t len, uint8_t out[AMC_UUID_BY
 /*
  * amc_partition_of: partition (0..4095) of a canonical e-mail address.
  *
- * FNV-1a with 64 bits over the bytes (RFC 9923), folded by exclusive or:
- * h ^= h >> 32, h ^= h >> 16, h ^= h >> 12, low 12 bits.  This function is part
- * of the stored data: it can never change.
+ * FNV-1a with 64 bits over the bytes (offset basis cbf29ce484222325, prime
+ * 100000001b3), folded by exclusive or: h ^= h >> 32, h ^= h >> 16, h ^= h >> 12,
+ * low 12 bits.  This function is part of the stored data: it can never change.
  */
 extern unsigned amc_partition_of(const char *canonical_email, size_t len);
 

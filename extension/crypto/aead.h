@@ -9,15 +9,15 @@
 
 #include "compat.h"
 
-#define AM_AEAD_KEY_BYTES	32
+#define AM_AEAD_KEY_BYTES   32
 #define AM_AEAD_NONCE_BYTES 12
-#define AM_AEAD_TAG_BYTES	16
+#define AM_AEAD_TAG_BYTES   16
 
 typedef struct AmAead
 {
-	const uint8 *key;	/* AM_AEAD_KEY_BYTES */
+	const uint8 *key;   /* AM_AEAD_KEY_BYTES */
 	const uint8 *nonce; /* AM_AEAD_NONCE_BYTES, never twice under one key */
-	const void *aad;	/* authenticated, not encrypted */
+	const void *aad;    /* authenticated, not encrypted */
 	Size aad_len;
 } AmAead;
 

@@ -68,8 +68,7 @@ am_hmac_end(AmHmac *hmac, uint8 mac[AM_SHA256_BYTES])
 {
 	size_t mac_len = 0;
 
-	if (EVP_MAC_final(hmac->ctx, mac, &mac_len, AM_SHA256_BYTES) != 1 ||
-		mac_len != AM_SHA256_BYTES)
+	if (EVP_MAC_final(hmac->ctx, mac, &mac_len, AM_SHA256_BYTES) != 1 || mac_len != AM_SHA256_BYTES)
 		am_openssl_fail("finish an HMAC");
 }
 
@@ -90,8 +89,8 @@ am_hkdf(const void *key, Size key_len, const char *salt, const char *info, uint8
 	bool ok;
 
 	params[0] = OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *) "SHA256", 0);
-	params[1] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, unconstify(void *, key),
-												  key_len);
+	params[1] =
+		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, unconstify(void *, key), key_len);
 	params[2] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, unconstify(char *, salt),
 												  strlen(salt));
 	params[3] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, unconstify(char *, info),

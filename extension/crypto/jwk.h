@@ -14,8 +14,8 @@
 #include "lib/stringinfo.h"
 
 #define AM_JWK_THUMBPRINT_BYTES 43 /* base64url of SHA-256 */
-#define AM_JWK_NODES_MAX		128
-#define AM_JWK_DEPTH_MAX		4
+#define AM_JWK_NODES_MAX        128
+#define AM_JWK_DEPTH_MAX        4
 
 /* A parsed JWK; spans point into nodes or into memory of the context it was read in. */
 typedef struct AmJwk
@@ -24,8 +24,8 @@ typedef struct AmJwk
 	amc_json_node nodes[AM_JWK_NODES_MAX];
 } AmJwk;
 
-/* Does the text look like a JSON object, blanks skipped? */
-extern bool am_jwk_looks_like(const char *text, Size len);
+/* Is the text a JSON object with a "kty"? Such a text is never taken for a raw secret. */
+extern bool am_jwk_is(const char *text, Size len);
 
 /*
  * Parses the text and checks the members common to all kinds: "kty" present, "alg" and "use", if

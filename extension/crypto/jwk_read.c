@@ -23,16 +23,6 @@ typedef struct Octets
 	Size len;
 } Octets;
 
-bool
-am_jwk_looks_like(const char *text, Size len)
-{
-	Size i;
-
-	for (i = 0; i < len && strchr(" \t\r\n", text[i]) != NULL; i++)
-		continue;
-	return i < len && text[i] == '{';
-}
-
 static const amc_json_node *
 member(const AmJwk *jwk, const char *name)
 {
@@ -64,16 +54,28 @@ key_ops_fit(const AmJwk *jwk)
 	return true;
 }
 
-const char *
-am_jwk_parse(const char *text, Size len, amc_alg alg, AmJwk *jwk)
+static bool
+document_parse(const char *text, Size len, AmJwk *jwk)
 {
 	amc_json_limits limits = {AM_PKEY_TEXT_BYTES_MAX, AM_JWK_DEPTH_MAX, AM_JWK_NODES_MAX};
 
-	if (amc_json_parse(text, len, &limits, jwk->nodes, &jwk->doc) != AMC_JSON_OK ||
-		amc_json_root(&jwk->doc)->type != AMC_JSON_OBJECT)
-		return "The text is no valid JSON object.";
-	if (member(jwk, "kty") == NULL)
-		return "The JWK has no \"kty\".";
+	return amc_json_parse(text, len, &limits, jwk->nodes, &jwk->doc) == AMC_JSON_OK &&
+		   amc_json_root(&jwk->doc)->type == AMC_JSON_OBJECT && member(jwk, "kty") != NULL;
+}
+
+bool
+am_jwk_is(const char *text, Size len)
+{
+	AmJwk jwk;
+
+	return document_parse(text, len, &jwk);
+}
+
+const char *
+am_jwk_parse(const char *text, Size len, amc_alg alg, AmJwk *jwk)
+{
+	if (!document_parse(text, len, jwk))
+		return "The text is no JSON object with a \"kty\".";
 	if (member(jwk, "alg") != NULL && !member_is(jwk, "alg", amc_alg_name(alg)))
 		return "The JWK's \"alg\" is another algorithm.";
 	if (member(jwk, "use") != NULL && !member_is(jwk, "use", "sig"))
@@ -112,8 +114,7 @@ octets_get(MemoryContext cxt, const AmJwk *jwk, const char *name, Octets *out)
 		return false;
 	raw = amc_json_string_raw(&jwk->doc, node);
 	out->data = am_secret_alloc(cxt, raw.len + 1);
-	return raw.len > 0 &&
-		   amc_base64url_decode(raw.ptr, raw.len, out->data, raw.len, &out->len);
+	return raw.len > 0 && amc_base64url_decode(raw.ptr, raw.len, out->data, raw.len, &out->len);
 }
 
 uint8 *
@@ -173,10 +174,10 @@ rsa_from_jwk(MemoryContext cxt, const AmJwk *jwk, AmGuard *guard, bool *has_priv
 		const char *member;
 		const char *param;
 	} numbers[RSA_NUMBERS] = {
-		{"n", OSSL_PKEY_PARAM_RSA_N},			{"e", OSSL_PKEY_PARAM_RSA_E},
-		{"d", OSSL_PKEY_PARAM_RSA_D},			{"p", OSSL_PKEY_PARAM_RSA_FACTOR1},
-		{"q", OSSL_PKEY_PARAM_RSA_FACTOR2},		{"dp", OSSL_PKEY_PARAM_RSA_EXPONENT1},
-		{"dq", OSSL_PKEY_PARAM_RSA_EXPONENT2},	{"qi", OSSL_PKEY_PARAM_RSA_COEFFICIENT1},
+		{"n", OSSL_PKEY_PARAM_RSA_N},          {"e", OSSL_PKEY_PARAM_RSA_E},
+		{"d", OSSL_PKEY_PARAM_RSA_D},          {"p", OSSL_PKEY_PARAM_RSA_FACTOR1},
+		{"q", OSSL_PKEY_PARAM_RSA_FACTOR2},    {"dp", OSSL_PKEY_PARAM_RSA_EXPONENT1},
+		{"dq", OSSL_PKEY_PARAM_RSA_EXPONENT2}, {"qi", OSSL_PKEY_PARAM_RSA_COEFFICIENT1},
 	};
 	OSSL_PARAM params[RSA_NUMBERS + 1];
 	Octets number;
@@ -252,10 +253,9 @@ okp_from_jwk(MemoryContext cxt, const AmJwk *jwk, AmGuard *guard, bool *has_priv
 		return "The JWK's \"x\" must be 32 bytes in base64url.";
 	if (*has_private && (!octets_get(cxt, jwk, "d", &d) || d.len != AM_ED25519_BYTES))
 		return "The JWK's \"d\" must be 32 bytes in base64url.";
-	guard->object =
-		*has_private
-			? EVP_PKEY_new_raw_private_key_ex(NULL, "ED25519", NULL, d.data, d.len)
-			: EVP_PKEY_new_raw_public_key_ex(NULL, "ED25519", NULL, x.data, x.len);
+	guard->object = *has_private
+						? EVP_PKEY_new_raw_private_key_ex(NULL, "ED25519", NULL, d.data, d.len)
+						: EVP_PKEY_new_raw_public_key_ex(NULL, "ED25519", NULL, x.data, x.len);
 	am_openssl_errors_clear();
 	if (guard->object == NULL || !ed25519_public_is(guard->object, x.data))
 		return "The JWK's \"x\" and \"d\" do not belong together.";

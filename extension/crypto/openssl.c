@@ -17,9 +17,7 @@ am_openssl_fail(const char *action)
 	const char *reason = code != 0 ? ERR_reason_error_string(code) : NULL;
 
 	ERR_clear_error();
-	ereport(ERROR,
-			errcode(ERRCODE_AM_CRYPTO_FAILED),
-			errmsg("could not %s", action),
+	ereport(ERROR, errcode(ERRCODE_AM_CRYPTO_FAILED), errmsg("could not %s", action),
 			reason != NULL ? errdetail("OpenSSL reports: %s.", reason) : 0);
 }
 
@@ -73,7 +71,6 @@ void
 am_random_bytes(void *out, Size len)
 {
 	if (!pg_strong_random(out, len))
-		ereport(ERROR,
-				errcode(ERRCODE_AM_CRYPTO_FAILED),
+		ereport(ERROR, errcode(ERRCODE_AM_CRYPTO_FAILED),
 				errmsg("could not generate random bytes"));
 }

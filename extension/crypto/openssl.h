@@ -4,8 +4,8 @@
  * What all OpenSSL bridges share: algorithms fetched once a backend (an implicit fetch in each call
  * costs more than the hash itself), and one way to turn a failure into an ERROR.
  *
- * Rule for every file in crypto/: between making an OpenSSL object and freeing it nothing may raise,
- * or the object is held by an AmGuard. Errors are collected as a bool and raised at the end.
+ * Rule for every file in crypto/: between making an OpenSSL object and freeing it nothing may
+ * raise, or the object is held by an AmGuard. Errors are collected as a bool and raised at the end.
  */
 #ifndef AM_CRYPTO_OPENSSL_H
 #define AM_CRYPTO_OPENSSL_H
@@ -13,6 +13,7 @@
 #include "compat.h"
 
 #include <openssl/evp.h>
+#include <openssl/kdf.h>
 
 /*
  * Raises AM_CRYPTO_FAILED: "could not <action>", with OpenSSL's reason (a constant phrase, never

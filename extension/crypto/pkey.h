@@ -15,13 +15,13 @@
 #include "core/jws.h"
 #include "crypto/secret.h"
 
-#define AM_RSA_BITS_MIN			2048
-#define AM_RSA_BITS_MAX			8192 /* bounds the time one verification may take */
-#define AM_SIGNATURE_BYTES_MAX	(AM_RSA_BITS_MAX / 8)
-#define AM_PKEY_TEXT_BYTES_MAX	16384 /* PEM or JWK text of one key */
-#define AM_P256_BYTES			32	  /* of a coordinate, of r and of s */
-#define AM_ED25519_BYTES		32	  /* of a public or private key */
-#define AM_ED25519_SIGN_BYTES	64
+#define AM_RSA_BITS_MIN        2048
+#define AM_RSA_BITS_MAX        8192 /* bounds the time one verification may take */
+#define AM_SIGNATURE_BYTES_MAX (AM_RSA_BITS_MAX / 8)
+#define AM_PKEY_TEXT_BYTES_MAX 16384 /* PEM or JWK text of one key */
+#define AM_P256_BYTES          32    /* of a coordinate, of r and of s */
+#define AM_ED25519_BYTES       32    /* of a public or private key */
+#define AM_ED25519_SIGN_BYTES  64
 
 typedef struct AmPkey
 {
@@ -29,7 +29,7 @@ typedef struct AmPkey
 	bool has_private;
 	EVP_PKEY *pkey;
 	AmGuard *pkey_guard;
-	AmGuard *sign;	 /* kept contexts, made at their first use */
+	AmGuard *sign; /* kept contexts, made at their first use */
 	AmGuard *verify;
 	MemoryContext cxt;
 } AmPkey;
@@ -38,9 +38,9 @@ typedef struct AmPkey
 extern AmPkey *am_pkey_generate(MemoryContext cxt, amc_alg alg);
 
 /*
- * Reads a private or public key from PEM (PKCS#8, PKCS#1, SEC1, SubjectPublicKeyInfo; not encrypted)
- * or from a JWK (RFC 7517) and checks that it is sound and fits alg. NULL when refused, with
- * *refusal a sentence that says why and holds nothing of the key.
+ * Reads a private or public key from PEM (PKCS#8, PKCS#1, SEC1, SubjectPublicKeyInfo; not
+ * encrypted) or from a JWK (RFC 7517) and checks that it is sound and fits alg. NULL when refused,
+ * with *refusal a sentence that says why and holds nothing of the key.
  */
 extern AmPkey *am_pkey_import(MemoryContext cxt, amc_alg alg, const char *text, Size len,
 							  const char **refusal);

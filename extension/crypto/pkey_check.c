@@ -111,8 +111,7 @@ static bool
 parts_fit(EVP_PKEY *pkey, bool has_private)
 {
 	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
-	bool fit = ctx != NULL &&
-			   (has_private ? EVP_PKEY_check(ctx) : EVP_PKEY_public_check(ctx)) == 1;
+	bool fit = ctx != NULL && (has_private ? EVP_PKEY_check(ctx) : EVP_PKEY_public_check(ctx)) == 1;
 
 	EVP_PKEY_CTX_free(ctx);
 	return fit;

@@ -15,8 +15,8 @@
 /*
  * NULL when the key fits alg and is sound, else a sentence that says what is wrong and holds
  * nothing of the key:
- *		RS256	RSA (not RSA-PSS), 2048 to 8192 bits, odd exponent of 17 to 64 bits, modulus composite
- *				without small factors (NIST SP 800-56B); a private key whose parts fit together
+ *		RS256	RSA (not RSA-PSS), 2048 to 8192 bits, odd exponent of 17 to 64 bits, modulus
+ *				composite without small factors (NIST SP 800-56B); a private key fits together
  *		ES256	P-256 by name, point on the curve; a private key that belongs to the point
  *		EdDSA	Ed25519, canonical point (RFC 8032 section 5.1.3) that is not of small order
  */

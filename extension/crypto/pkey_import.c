@@ -69,7 +69,7 @@ am_pkey_import(MemoryContext cxt, amc_alg alg, const char *text, Size len, const
 
 	if (len > AM_PKEY_TEXT_BYTES_MAX)
 		*refusal = "The key text is longer than 16384 bytes.";
-	else if (am_jwk_looks_like(text, len))
+	else if (am_jwk_is(text, len))
 		*refusal = jwk_to_pkey(text, len, alg, guard, &has_private);
 	else if (contains(text, len, "-----BEGIN "))
 		*refusal = pem_to_pkey(text, len, guard, &has_private);

@@ -190,8 +190,8 @@ am_pkey_verify(AmPkey *key, const void *data, Size len, const uint8 *signature, 
 			good = der_len != 0 && digest_verify(key, data, len, der, der_len);
 			break;
 		case AMC_ALG_EDDSA:
-			good = signature_len == AM_ED25519_SIGN_BYTES &&
-				   ed25519_verify(key, data, len, signature);
+			good =
+				signature_len == AM_ED25519_SIGN_BYTES && ed25519_verify(key, data, len, signature);
 			break;
 		default:
 			break;

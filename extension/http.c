@@ -1,0 +1,206 @@
+/*
+ * http.c
+ *
+ * What the endpoint functions share: reading the request value and making the response value, in C
+ * for endpoints in C and as SQL functions for those in PL/pgSQL.
+ */
+#include "compat.h"
+
+#include <unictype.h>
+
+#include "access/htup_details.h"
+#include "utils/numeric.h"
+
+#include "clock.h"
+#include "core/utf8.h"
+#include "crypto/secret.h"
+#include "http.h"
+#include "key_secret.h"
+#include "keyring.h"
+#include "setting_table.h"
+
+PG_FUNCTION_INFO_V1(authmeter_http_body_count);
+PG_FUNCTION_INFO_V1(authmeter_http_body_filled);
+PG_FUNCTION_INFO_V1(authmeter_http_body_text);
+PG_FUNCTION_INFO_V1(authmeter_http_network_trusted);
+PG_FUNCTION_INFO_V1(authmeter_http_policy_strict);
+PG_FUNCTION_INFO_V1(authmeter_http_ring_weak);
+
+/* Finds group.name of the request, or name itself when group is NULL. */
+static bool
+member_find(Jsonb *request, const char *group, const char *name, JsonbValue *value)
+{
+	JsonbContainer *container = &request->root;
+
+	if (!JsonContainerIsObject(container))
+		return false;
+	if (group != NULL)
+	{
+		if (getKeyJsonValueFromContainer(container, group, strlen(group), value) == NULL ||
+			value->type != jbvBinary || !JsonContainerIsObject(value->val.binary.data))
+			return false;
+		container = value->val.binary.data;
+	}
+	return getKeyJsonValueFromContainer(container, name, strlen(name), value) != NULL;
+}
+
+static bool
+string_find(Jsonb *request, const char *group, const char *name, amc_span *value)
+{
+	JsonbValue found;
+
+	if (!member_find(request, group, name, &found) || found.type != jbvString)
+		return false;
+	*value = (amc_span){found.val.string.val, found.val.string.len};
+	return true;
+}
+
+bool
+am_http_text(Jsonb *request, const char *member, amc_span *value)
+{
+	return string_find(request, NULL, member, value);
+}
+
+bool
+am_http_header(Jsonb *request, const char *name, amc_span *value)
+{
+	return string_find(request, "headers", name, value);
+}
+
+bool
+am_http_body_text(Jsonb *request, const char *field, amc_span *value)
+{
+	return string_find(request, "body", field, value);
+}
+
+static int
+numeric_compare(Numeric number, int64 other)
+{
+	return DatumGetInt32(DirectFunctionCall2(
+		numeric_cmp, NumericGetDatum(number), NumericGetDatum(int64_to_numeric(other))));
+}
+
+int64
+am_http_body_count(Jsonb *request, const char *field, int64 minimum, int64 maximum)
+{
+	JsonbValue found;
+	int64 count;
+
+	if (!member_find(request, "body", field, &found) || found.type != jbvNumeric)
+		return 0;
+	/* Within bounds first: only then does the conversion to int64 not raise. It rounds. */
+	if (numeric_compare(found.val.numeric, minimum) < 0 ||
+		numeric_compare(found.val.numeric, maximum) > 0)
+		return 0;
+	count = DatumGetInt64(DirectFunctionCall1(numeric_int8, NumericGetDatum(found.val.numeric)));
+	return numeric_compare(found.val.numeric, count) == 0 ? count : 0;
+}
+
+Datum
+am_http_response(FunctionCallInfo fcinfo, int status, const char *body)
+{
+	Datum row[3] = {Int32GetDatum(status), (Datum) 0, CStringGetTextDatum(body)};
+	bool nulls[3] = {false, true, false};
+	TupleDesc desc;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		ereport(ERROR, errcode(ERRCODE_INTERNAL_ERROR), errmsg("return type must be a row type"));
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), row, nulls));
+}
+
+/* authmeter_http.body_text(request, field): the field if it is a string. */
+Datum
+authmeter_http_body_text(PG_FUNCTION_ARGS)
+{
+	amc_span value;
+
+	if (!am_http_body_text(PG_GETARG_JSONB_P(0), text_to_cstring(PG_GETARG_TEXT_PP(1)), &value))
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text_with_len(value.ptr, value.len));
+}
+
+/* Nothing but Unicode white space, or U+FEFF, which ECMAScript trims as well? */
+static bool
+is_blank(amc_span text)
+{
+	uint32_t code_point;
+	size_t step;
+
+	for (; text.len > 0; text.ptr += step, text.len -= step)
+	{
+		step = amc_utf8_decode(text.ptr, text.len, &code_point);
+		if (step == 0 || !(uc_is_property_white_space(code_point) || code_point == 0xFEFF))
+			return false;
+	}
+	return true;
+}
+
+/* authmeter_http.body_filled(request, field): the field if it is a string and not blank. */
+Datum
+authmeter_http_body_filled(PG_FUNCTION_ARGS)
+{
+	amc_span value;
+
+	if (!am_http_body_text(PG_GETARG_JSONB_P(0), text_to_cstring(PG_GETARG_TEXT_PP(1)), &value) ||
+		is_blank(value))
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text_with_len(value.ptr, value.len));
+}
+
+/* authmeter_http.body_count(request, field, minimum, maximum): the field if it is such an integer. */
+Datum
+authmeter_http_body_count(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64(am_http_body_count(PG_GETARG_JSONB_P(0),
+									   text_to_cstring(PG_GETARG_TEXT_PP(1)),
+									   PG_GETARG_INT64(2),
+									   PG_GETARG_INT64(3)));
+}
+
+static AmSettingId
+setting_argument(FunctionCallInfo fcinfo, AmSettingType type)
+{
+	const char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	AmSettingId id = am_setting_lookup(name);
+
+	if (id == AM_SETTING_COUNT || am_setting_table[id].type != type)
+		ereport(ERROR,
+				errcode(ERRCODE_AM_SETTING_UNKNOWN),
+				errmsg("setting \"%s\" does not exist or has another type", name),
+				errhint("authmeter.setting_list() shows all settings."));
+	return id;
+}
+
+/* authmeter_http.policy_strict(policy): strict or documented, with auto resolved. */
+Datum
+authmeter_http_policy_strict(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(am_setting_strict(setting_argument(fcinfo, AM_TYPE_POLICY)));
+}
+
+/* authmeter_http.network_trusted(setting, address): does the list hold the address? */
+Datum
+authmeter_http_network_trusted(PG_FUNCTION_ARGS)
+{
+	AmSettingId id = setting_argument(fcinfo, AM_TYPE_NETWORKS);
+
+	PG_RETURN_BOOL(!PG_ARGISNULL(1) &&
+				   am_setting_in_networks(id, text_to_cstring(PG_GETARG_TEXT_PP(1))));
+}
+
+/* authmeter_http.ring_weak(ring): does it sign with a secret that production would refuse? */
+Datum
+authmeter_http_ring_weak(PG_FUNCTION_ARGS)
+{
+	text *name = PG_GETARG_TEXT_PP(0);
+	AmRing *ring = am_ring_find(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
+	AmKey *key = ring != NULL ? am_ring_signer(ring, am_clock_now()) : NULL;
+	uint8 *secret;
+	Size len;
+
+	if (key == NULL || key->alg != AMC_ALG_HS256)
+		PG_RETURN_BOOL(false);
+	secret = am_key_unseal(key, &len);
+	am_secret_wipe(secret, len);
+	PG_RETURN_BOOL(len < AM_HS256_BYTES_MIN);
+}

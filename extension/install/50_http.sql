@@ -1,0 +1,323 @@
+-- What the HTTP gateway needs of every API: request and response values, the tables of routes and
+-- refusals, its configuration and its checks at start. The API files (5x_api_<name>.sql) add rows to
+-- the tables and one function an endpoint.
+--
+-- An endpoint takes one jsonb and returns one authmeter_http.response. Members of the request, left
+-- out when empty: id, api, method, ip (the client's address); path, query, headers, cookies (objects;
+-- only what the route asks for); bearer (the token); prefix (of the mount); body (an object, checked
+-- JSON); fault (body_invalid or body_too_large, on routes with limited = true: the function counts
+-- its address limit first, then refuses by authmeter_http.fault_reply).
+
+CREATE TYPE authmeter_http.response AS (status integer, headers jsonb, body text);
+COMMENT ON TYPE authmeter_http.response IS
+	'Answer of an endpoint: HTTP status, headers (NULL, or an object of strings or arrays of strings) and the body as compact JSON text.';
+
+CREATE TABLE authmeter_http.route (
+	api text NOT NULL,
+	method text NOT NULL CHECK (method IN ('GET', 'POST', 'PUT', 'PATCH', 'DELETE')),
+	path text NOT NULL CHECK (path OPERATOR(pg_catalog.~) '^/'),
+	function name NOT NULL,
+	lane text NOT NULL CHECK (lane IN ('fast', 'write', 'slow')),
+	body text NOT NULL CHECK (body IN ('none', 'json', 'raw', 'multipart')),
+	body_bytes_max integer NOT NULL CHECK (body_bytes_max OPERATOR(pg_catalog.>) 0),
+	limited boolean NOT NULL DEFAULT false,
+	headers text[] NOT NULL DEFAULT '{}',
+	cookies boolean NOT NULL DEFAULT false,
+	PRIMARY KEY (api, method, path)
+);
+COMMENT ON TABLE authmeter_http.route IS
+	'The routes of every API: one endpoint, one function of authmeter_http. Part of the extension, not of the data.';
+
+CREATE TABLE authmeter_http.refusal (
+	api text NOT NULL,
+	reason text NOT NULL CHECK (reason IN ('bad_request', 'body_invalid', 'body_too_large', 'not_found',
+		'method_not_allowed', 'fault', 'unavailable')),
+	path text NOT NULL DEFAULT '',
+	status integer NOT NULL CHECK (status BETWEEN 400 AND 599),
+	body text NOT NULL,
+	PRIMARY KEY (api, reason, path)
+);
+COMMENT ON TABLE authmeter_http.refusal IS
+	'Answers that the gateway gives by itself, in the style of each API; path is empty for the whole API, or a route''s path. {{path}} and {{timestamp}} in the body are replaced. Part of the extension, not of the data.';
+
+CREATE TABLE authmeter_http.deployment (
+	api text NOT NULL,
+	name text NOT NULL CHECK (name OPERATOR(pg_catalog.~) '^[A-Z][A-Z0-9_]*$'),
+	kind text NOT NULL CHECK (kind IN ('signing_key', 'secret')),
+	PRIMARY KEY (api, name)
+);
+COMMENT ON TABLE authmeter_http.deployment IS
+	'Deployment variables that hold secrets, and what becomes of them: signing_key (imported into the ring named like the API) or secret (sealed in authmeter.deployment_secret). Part of the extension, not of the data.';
+
+CREATE FUNCTION authmeter_http.body_text(request jsonb, field text) RETURNS text
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'authmeter_http_body_text';
+COMMENT ON FUNCTION authmeter_http.body_text(jsonb, text) IS
+	'The field of a request''s body if it is a JSON string, else NULL.';
+
+CREATE FUNCTION authmeter_http.body_filled(request jsonb, field text) RETURNS text
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'authmeter_http_body_filled';
+COMMENT ON FUNCTION authmeter_http.body_filled(jsonb, text) IS
+	'The field of a request''s body if it is a JSON string with more than white space in it, else NULL. It is not trimmed.';
+
+CREATE FUNCTION authmeter_http.body_count(request jsonb, field text, minimum bigint, maximum bigint)
+RETURNS bigint
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'authmeter_http_body_count';
+COMMENT ON FUNCTION authmeter_http.body_count(jsonb, text, bigint, bigint) IS
+	'The field of a request''s body if it is a JSON number and an integer (1.0 and 1e3 are) from minimum to maximum, else 0.';
+
+CREATE FUNCTION authmeter_http.policy_strict(policy text) RETURNS boolean
+LANGUAGE c STABLE STRICT SECURITY DEFINER PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'authmeter_http_policy_strict';
+COMMENT ON FUNCTION authmeter_http.policy_strict(text) IS
+	'Whether a policy is strict: as set, or, with auto, by authmeter.environment. Raises MA002 (setting_unknown).';
+
+CREATE FUNCTION authmeter_http.network_trusted(setting text, address text) RETURNS boolean
+LANGUAGE c STABLE SECURITY DEFINER PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'authmeter_http_network_trusted';
+COMMENT ON FUNCTION authmeter_http.network_trusted(text, text) IS
+	'Whether a setting that is a list of networks holds the address; false for NULL and for anything that is no address. Raises MA002 (setting_unknown).';
+
+CREATE FUNCTION authmeter_http.time_text(at timestamptz) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+RETURN to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');
+COMMENT ON FUNCTION authmeter_http.time_text(timestamptz) IS
+	'A time as answers show it: UTC with milliseconds, such as 2026-01-31T09:15:00.123Z.';
+
+CREATE FUNCTION authmeter_http.fault_reply(api text, fault text) RETURNS authmeter_http.response
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	reply authmeter_http.response;
+BEGIN
+	SELECT r.status, NULL, r.body INTO reply FROM authmeter_http.refusal r
+	WHERE r.api = fault_reply.api AND r.reason = fault_reply.fault AND r.path = '';
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'unknown fault of a request' USING ERRCODE = 'MA080';
+	END IF;
+	RETURN reply;
+END
+$$;
+COMMENT ON FUNCTION authmeter_http.fault_reply(text, text) IS
+	'The answer to a body that the gateway found faulty (body_invalid, body_too_large), for endpoints that count their address limit first. Raises MA080 (request_invalid).';
+
+CREATE FUNCTION authmeter_http.address_retry_after(request jsonb, setting text, automatic text)
+RETURNS bigint
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	rate text := authmeter.setting_get(setting);
+	verdict record;
+BEGIN
+	IF rate = 'auto' THEN
+		rate := automatic;
+	END IF;
+	IF rate = 'off' THEN
+		RETURN NULL;
+	END IF;
+	verdict := authmeter.rate_take(setting, authmeter.rate_address_key(request->>'ip'), rate);
+	RETURN CASE WHEN NOT verdict.allowed THEN greatest(1, (verdict.retry_after_ms + 999) / 1000) END;
+END
+$$;
+COMMENT ON FUNCTION authmeter_http.address_retry_after(jsonb, text, text) IS
+	'Counts a request against the limit per client address that a setting gives (automatic stands for its value auto). NULL: go on; else the whole seconds for Retry-After.';
+
+CREATE FUNCTION authmeter_http.route_list(apis text[])
+RETURNS TABLE (api text, method text, path text, function text, lane text, body text,
+	body_bytes_max integer, limited boolean, headers text[], cookies boolean)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT r.api, r.method, r.path, r.function::text, r.lane, r.body, r.body_bytes_max, r.limited,
+		r.headers, r.cookies
+	FROM authmeter_http.route r WHERE r.api = ANY (apis) ORDER BY r.api, r.path, r.method;
+END;
+COMMENT ON FUNCTION authmeter_http.route_list(text[]) IS 'The routes of these APIs, for the gateway.';
+
+CREATE FUNCTION authmeter_http.refusal_list(apis text[])
+RETURNS TABLE (api text, reason text, path text, status integer, body text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT r.api, r.reason, r.path, r.status, r.body
+	FROM authmeter_http.refusal r WHERE r.api = ANY (apis) ORDER BY r.api, r.reason, r.path;
+END;
+COMMENT ON FUNCTION authmeter_http.refusal_list(text[]) IS
+	'The answers that the gateway gives by itself for these APIs.';
+
+CREATE FUNCTION authmeter_http.setting_words(setting text) RETURNS jsonb
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT coalesce(jsonb_agg(w.word ORDER BY w.place) FILTER (WHERE w.word <> ''), '[]')
+	FROM authmeter.setting_list() s,
+		regexp_split_to_table(s.value, '[[:space:],]+') WITH ORDINALITY w (word, place)
+	WHERE s.name = setting;
+END;
+COMMENT ON FUNCTION authmeter_http.setting_words(text) IS
+	'The entries of a list setting as a JSON array; empty for a setting that does not exist.';
+
+CREATE FUNCTION authmeter_http.gateway_config(apis text[]) RETURNS jsonb
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT jsonb_build_object(
+		'environment', authmeter.setting_get('authmeter.environment'),
+		'trusted_proxies', authmeter_http.setting_words('authmeter.trusted_proxies'),
+		'cors', coalesce((SELECT jsonb_object_agg(a.api, authmeter_http.setting_words(a.api || '.cors_origins'))
+			FROM unnest(apis) a (api) WHERE a.api IS NOT NULL), '{}'));
+END;
+COMMENT ON FUNCTION authmeter_http.gateway_config(text[]) IS
+	'What the gateway must know of the settings: environment, trusted_proxies, and cors: for each API the origins that may call it.';
+
+CREATE FUNCTION authmeter_http.weak_behaviour_list(apis text[])
+RETURNS TABLE (policy text, value text, consequence text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT s.name, 'documented', s.meaning
+	FROM authmeter.setting_list() s
+	WHERE CASE WHEN s.type = 'policy' AND split_part(s.name, '.', 1) = ANY (apis)
+		THEN NOT authmeter_http.policy_strict(s.name) END
+	ORDER BY s.name;
+END;
+COMMENT ON FUNCTION authmeter_http.weak_behaviour_list(text[]) IS
+	'The policies of these APIs that are not strict, with the consequence; the gateway logs each at its start.';
+
+CREATE FUNCTION authmeter_http.deployment_list(apis text[]) RETURNS TABLE (api text, name text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT d.api, d.name FROM authmeter_http.deployment d WHERE d.api = ANY (apis) ORDER BY d.api, d.name;
+END;
+COMMENT ON FUNCTION authmeter_http.deployment_list(text[]) IS
+	'The deployment variables of these APIs that hold secrets, without the prefix of the API.';
+
+CREATE FUNCTION authmeter_http.gateway_notify() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	PERFORM pg_notify('authmeter_gateway', '');
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION authmeter_http.gateway_notify() IS
+	'Statement trigger of the tables that the gateway''s configuration comes from: tells it to read anew.';
+
+CREATE TRIGGER gateway_notify AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON authmeter.setting
+	FOR EACH STATEMENT EXECUTE FUNCTION authmeter_http.gateway_notify();
+CREATE TRIGGER gateway_notify AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON authmeter.signing_key
+	FOR EACH STATEMENT EXECUTE FUNCTION authmeter_http.gateway_notify();
+
+CREATE FUNCTION authmeter_http.signing_key_import(ring text, secret text) RETURNS text
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	outcome text := authmeter.key_compare(ring, secret);
+BEGIN
+	IF outcome = 'absent' THEN
+		PERFORM authmeter.key_import(ring, secret);
+		outcome := 'imported';
+	END IF;
+	RETURN outcome;
+EXCEPTION
+	WHEN SQLSTATE 'MA021' OR SQLSTATE 'MA006' OR SQLSTATE 'MA007' THEN
+		RETURN 'refused:' || SQLERRM;
+	WHEN SQLSTATE 'MA022' THEN
+		RETURN 'differs';
+END
+$$;
+COMMENT ON FUNCTION authmeter_http.signing_key_import(text, text) IS
+	'Puts a deployment''s signing secret into a ring that has none: imported, present, differs, or refused: and why.';
+
+CREATE FUNCTION authmeter_http.secret_import(api text, name text, secret text) RETURNS text
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	stored bytea;
+BEGIN
+	INSERT INTO authmeter.deployment_secret AS s (api, name, sealed, created_at)
+	VALUES (secret_import.api, secret_import.name,
+		authmeter.secret_seal('deployment', secret_import.api, secret_import.name, secret), authmeter.clock())
+	ON CONFLICT DO NOTHING;
+	IF FOUND THEN
+		RETURN 'imported';
+	END IF;
+	SELECT s.sealed INTO stored FROM authmeter.deployment_secret s
+	WHERE s.api = secret_import.api AND s.name = secret_import.name;
+	RETURN CASE WHEN authmeter.secret_open('deployment', api, name, stored) = secret THEN 'present'
+		ELSE 'differs' END;
+EXCEPTION WHEN SQLSTATE 'MA006' THEN
+	RETURN 'refused:' || SQLERRM;
+END
+$$;
+COMMENT ON FUNCTION authmeter_http.secret_import(text, text, text) IS
+	'Seals a deployment''s secret unless there is one: imported, present, differs, or refused: and why.';
+
+CREATE FUNCTION authmeter_http.deployment_import(api text, name text, value text) RETURNS text
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	kind text;
+	outcome text;
+BEGIN
+	SELECT d.kind INTO kind FROM authmeter_http.deployment d
+	WHERE d.api = deployment_import.api AND d.name = deployment_import.name;
+	IF kind IS NULL OR value IS NULL OR value = '' THEN
+		RETURN 'ignored';
+	END IF;
+	outcome := CASE kind WHEN 'signing_key' THEN authmeter_http.signing_key_import(api, value)
+		ELSE authmeter_http.secret_import(api, name, value) END;
+	PERFORM authmeter.audit_append('deployment_import', NULL, split_part(outcome, ':', 1),
+		detail => jsonb_build_object('api', api, 'name', name));
+	RETURN outcome;
+END
+$$;
+COMMENT ON FUNCTION authmeter_http.deployment_import(text, text, text) IS
+	'Takes a secret that an API was deployed with (see deployment_list); pass it by bind parameter. Returns imported (there was none), present (the same), differs (another is in force and stays: rotate it in the database), refused: with the reason (the gateway must not start), or ignored (no such variable, or empty). Audited without the value.';
+
+CREATE FUNCTION authmeter_http.ring_problem(ring text) RETURNS text
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	PERFORM authmeter.jws_sign('\x00', ring);
+	RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+	RETURN SQLERRM;
+END
+$$;
+COMMENT ON FUNCTION authmeter_http.ring_problem(text) IS
+	'NULL when the ring can sign now (a byte is signed, and the signature thrown away), else the reason why it cannot.';
+
+CREATE FUNCTION authmeter_http.ring_weak(ring text) RETURNS boolean
+LANGUAGE c STABLE STRICT SECURITY DEFINER PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'authmeter_http_ring_weak';
+COMMENT ON FUNCTION authmeter_http.ring_weak(text) IS
+	'Whether the signing secret of a ring is shorter than the 32 bytes that production demands (contract I13); false without one.';
+
+CREATE FUNCTION authmeter_http.start_check(apis text[])
+RETURNS TABLE (severity text, message text, hint text)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	component record;
+	api text;
+	problem text;
+BEGIN
+	FOR component IN SELECT * FROM authmeter.status() s WHERE s.state <> 'ok' LOOP
+		CONTINUE WHEN component.component NOT IN ('version', 'preload', 'master_key', 'clock');
+		RETURN QUERY SELECT CASE WHEN component.component IN ('version', 'master_key') THEN 'error'
+			ELSE 'warning' END, component.component || ': ' || component.detail, component.hint;
+	END LOOP;
+	FOR api IN SELECT DISTINCT d.api FROM authmeter_http.deployment d
+		WHERE d.kind = 'signing_key' AND d.api = ANY (apis) ORDER BY 1
+	LOOP
+		problem := authmeter_http.ring_problem(api);
+		IF problem IS NOT NULL THEN
+			RETURN QUERY SELECT 'error', format('%s cannot sign tokens: %s', api, problem),
+				format('Set %s_JWT_SECRET for the gateway''s first start, or call authmeter.key_import(''%s'', ...).',
+					upper(api), api);
+		ELSIF authmeter_http.ring_weak(api) THEN
+			RETURN QUERY SELECT 'warning',
+				format('the signing secret of %s is shorter than 32 bytes', api),
+				'Production refuses it; rotate it with authmeter.key_rotate.';
+		END IF;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION authmeter_http.start_check(text[]) IS
+	'What speaks against serving these APIs: severity error (the gateway must not start) or warning, message and hint. No row: all is well.';
+
+INSERT INTO authmeter.access_rule VALUES
+	('gateway', 'function', 'authmeter_http', 'route_list'),
+	('gateway', 'function', 'authmeter_http', 'refusal_list'),
+	('gateway', 'function', 'authmeter_http', 'gateway_config'),
+	('gateway', 'function', 'authmeter_http', 'weak_behaviour_list'),
+	('gateway', 'function', 'authmeter_http', 'deployment_list'),
+	('gateway', 'function', 'authmeter_http', 'deployment_import'),
+	('gateway', 'function', 'authmeter_http', 'start_check');

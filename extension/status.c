@@ -1,0 +1,148 @@
+/*
+ * status.c
+ *
+ * authmeter.status(): what is active, what is degraded, and why. One row a component; each is a
+ * function of its own that fills in state, detail and hint.
+ */
+#include "compat.h"
+
+#include "commands/extension.h"
+#include "utils/guc.h"
+
+#include "cache.h"
+#include "guc.h"
+#include "master_key.h"
+#include "setting.h"
+#include "shmem.h"
+#include "spi.h"
+#include "version.h"
+
+PG_FUNCTION_INFO_V1(authmeter_status);
+
+typedef struct StatusRow
+{
+	const char *state; /* ok | degraded */
+	const char *detail;
+	const char *hint; /* NULL = nothing to do */
+} StatusRow;
+
+static StatusRow
+row_ok(const char *detail)
+{
+	return (StatusRow){"ok", detail, NULL};
+}
+
+static StatusRow
+row_degraded(const char *detail, const char *hint)
+{
+	return (StatusRow){"degraded", detail, hint};
+}
+
+static AmPlan version_plan = {"SELECT extversion FROM pg_catalog.pg_extension WHERE extname" AM_EQ
+							  "'authmeter'",
+							  0,
+							  {0},
+							  NULL};
+static AmPlan rings_plan = {
+	"SELECT pg_catalog.string_agg(DISTINCT ring, ', ') FROM authmeter.signing_key "
+	"WHERE state" AM_EQ "'active'",
+	0,
+	{0},
+	NULL};
+
+static StatusRow
+status_version(void)
+{
+	const char *installed = "none";
+
+	if (am_spi_read(&version_plan, NULL, NULL, 1) == 1)
+		installed = am_spi_text(0, 1, NULL);
+	if (strcmp(installed, AM_VERSION) == 0)
+		return row_ok(psprintf("%s on PostgreSQL %s", installed, PG_VERSION));
+	return row_degraded(psprintf("SQL %s, library %s", installed, AM_VERSION),
+						"Run ALTER EXTENSION authmeter UPDATE.");
+}
+
+static StatusRow
+status_preload(void)
+{
+	if (am_shmem_available())
+		return row_ok(psprintf("%d rate-limit slots in shared memory", am_guc_rate_slots));
+	return row_degraded("not preloaded: rate limits and guess counters are kept in tables, and "
+						"guesses are refused inside a transaction block",
+						"Add authmeter to shared_preload_libraries and restart the server.");
+}
+
+static StatusRow
+status_master_key(void)
+{
+	const char *problem = am_master_key_problem();
+
+	if (problem == NULL)
+		return row_ok(psprintf("version %u seals", am_master_key_newest()));
+	return row_degraded(psprintf("%s: nothing sealed can be made or opened", problem),
+						"Set authmeter.master_key_file to a file of mode 0600 that the server's "
+						"account owns.");
+}
+
+static StatusRow
+status_signing_keys(void)
+{
+	if (am_spi_read(&rings_plan, NULL, NULL, 1) == 1 && !am_spi_null(0, 1))
+		return row_ok(psprintf("active in rings: %s", am_spi_text(0, 1, NULL)));
+	return row_degraded("no active signing key: no token can be issued",
+						"Use authmeter.key_import or authmeter.key_generate.");
+}
+
+static StatusRow
+status_clock(void)
+{
+	if (am_guc_clock_offset_s == 0.0)
+		return row_ok("real time");
+	return row_degraded(psprintf("shifted by %.3f s", am_guc_clock_offset_s),
+						"Reset authmeter.clock_offset_s; it is for tests.");
+}
+
+static StatusRow
+status_environment(void)
+{
+	if (!am_setting_development())
+		return row_ok("production");
+	return row_degraded("development: policies left at auto behave as documented, not strict",
+						"Use authmeter.setting_set('authmeter.environment', 'production').");
+}
+
+static const struct
+{
+	const char *component;
+	StatusRow (*row)(void);
+} components[] = {
+	{"version", status_version},       {"preload", status_preload},
+	{"master_key", status_master_key}, {"signing_keys", status_signing_keys},
+	{"clock", status_clock},           {"environment", status_environment},
+};
+
+/* authmeter.status() returns one row a component. */
+Datum
+authmeter_status(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	int i;
+
+	am_compat_srf_begin(fcinfo);
+	am_spi_begin();
+	for (i = 0; i < (int) lengthof(components); i++)
+	{
+		StatusRow row = components[i].row();
+		bool nulls[4] = {false, false, false, row.hint == NULL};
+		Datum values[4];
+
+		values[0] = CStringGetTextDatum(components[i].component);
+		values[1] = CStringGetTextDatum(row.state);
+		values[2] = CStringGetTextDatum(row.detail);
+		values[3] = nulls[3] ? (Datum) 0 : CStringGetTextDatum(row.hint);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	am_spi_end();
+	return (Datum) 0;
+}
