@@ -85,7 +85,7 @@ tidy_files()
     case $file in
       extension/core/*) ;;
       extension/*) flags+=("-isystem" "$("$PG_CONFIG" --includedir-server)" -Wno-ignored-attributes) ;;
-      shim/*) flags+=(-Ishim -isystem "$("$PG_CONFIG" --includedir)") ;;
+      shim/*) flags=(-std=gnu11 -D_GNU_SOURCE -iquote shim -iquote extension -isystem "$("$PG_CONFIG" --includedir)") ;;
     esac
     if ! output=$(timeout "$ONE_FILE_LIMIT_S" clang-tidy --quiet "$file" -- "${flags[@]}" 2>&1); then
       printf '%s\n' "$output"

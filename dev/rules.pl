@@ -194,7 +194,7 @@ sub only_http_knows_microhttpd
 sub only_lanes_know_libpq
 {
 	return only_in(
-		qr{^shim/(?:lanes?|pgconn|catalog)\w*\.[ch]$},
+		qr{^shim/(?:lanes?|pgconn|pgpipe|catalog)\w*\.[ch]$},
 		qr/\bPQ[a-z]\w+\s*\(|\bPG(?:conn|result)\b|<libpq-fe\.h>/,
 		'only lanes, pgconn and catalog know libpq');
 }

@@ -9,7 +9,7 @@
 #include "commands/extension.h"
 #include "utils/guc.h"
 
-#include "cache.h"
+#include "clock.h"
 #include "guc.h"
 #include "master_key.h"
 #include "setting.h"
@@ -43,12 +43,12 @@ static AmPlan version_plan = {"SELECT extversion FROM pg_catalog.pg_extension WH
 							  0,
 							  {0},
 							  NULL};
+/* clang-format off */
 static AmPlan rings_plan = {
 	"SELECT pg_catalog.string_agg(DISTINCT ring, ', ') FROM authmeter.signing_key "
-	"WHERE state" AM_EQ "'active'",
-	0,
-	{0},
-	NULL};
+	"WHERE NOT verify_only AND activates_at" AM_LE "$1 AND (retires_at IS NULL OR retires_at" AM_GT "$1)",
+	1, {TIMESTAMPTZOID}, NULL};
+/* clang-format on */
 
 static StatusRow
 status_version(void)
@@ -88,7 +88,9 @@ status_master_key(void)
 static StatusRow
 status_signing_keys(void)
 {
-	if (am_spi_read(&rings_plan, NULL, NULL, 1) == 1 && !am_spi_null(0, 1))
+	Datum now = TimestampTzGetDatum(am_clock_now());
+
+	if (am_spi_read(&rings_plan, &now, NULL, 1) == 1 && !am_spi_null(0, 1))
 		return row_ok(psprintf("active in rings: %s", am_spi_text(0, 1, NULL)));
 	return row_degraded("no active signing key: no token can be issued",
 						"Use authmeter.key_import or authmeter.key_generate.");

@@ -2,7 +2,8 @@
 -- refused counts nothing; what was counted cannot be taken back.
 
 -- Up to the count, then refused, with the time until the window ends.
-SELECT allowed, remaining, retry_after_ms FROM generate_series(1, 3) n, authmeter.rate_take('test.plain', 'ana', '3/1h');
+SELECT allowed, remaining, retry_after_ms FROM generate_series(1, 3) n,
+	authmeter.rate_take('test.plain', left('ana' || n, 3), '3/1h');
 SELECT allowed, remaining, retry_after_ms BETWEEN 3590000 AND 3600000 AS within_the_hour
 FROM authmeter.rate_take('test.plain', 'ana', '3/1h');
 -- Another key and another limit count for themselves, also where the two texts run together.
@@ -11,7 +12,8 @@ SELECT allowed, remaining FROM authmeter.rate_take('test.plai', 'nana', '3/1h');
 SELECT allowed, remaining FROM authmeter.rate_take('test.other', 'ana', '3/1h');
 
 -- Looking counts nothing.
-SELECT allowed, remaining FROM generate_series(1, 5) n, authmeter.rate_peek('test.peek', 'ana', '2/1h');
+SELECT allowed, remaining FROM generate_series(1, 5) n,
+	authmeter.rate_peek('test.peek', left('ana' || n, 3), '2/1h');
 SELECT allowed, remaining FROM authmeter.rate_take('test.peek', 'ana', '2/1h');
 SELECT allowed, remaining FROM authmeter.rate_peek('test.peek', 'ana', '2/1h');
 
@@ -26,14 +28,16 @@ SELECT allowed, remaining FROM authmeter.rate_peek('test.cost', 'eve', '5/1h');
 -- The window ends an hour after its first call, not after its last, and a refusal does not extend it.
 SELECT allowed FROM authmeter.rate_take('test.window', 'ana', '2/1h');
 SET authmeter.clock_offset_s = 3000;
-SELECT allowed, remaining FROM generate_series(1, 2) n, authmeter.rate_take('test.window', 'ana', '2/1h');
+SELECT allowed, remaining FROM generate_series(1, 2) n,
+	authmeter.rate_take('test.window', left('ana' || n, 3), '2/1h');
 SET authmeter.clock_offset_s = 3595;
 SELECT allowed FROM authmeter.rate_take('test.window', 'ana', '2/1h');
 SET authmeter.clock_offset_s = 3605;
 SELECT allowed, remaining FROM authmeter.rate_take('test.window', 'ana', '2/1h');
 -- A clock that runs back grants nothing.
 SET authmeter.clock_offset_s = 0;
-SELECT allowed, remaining FROM generate_series(1, 2) n, authmeter.rate_take('test.window', 'ana', '2/1h');
+SELECT allowed, remaining FROM generate_series(1, 2) n,
+	authmeter.rate_take('test.window', left('ana' || n, 3), '2/1h');
 RESET authmeter.clock_offset_s;
 
 -- A changed rate acts at once, both ways.
@@ -61,7 +65,7 @@ DROP FUNCTION test_undone(text);
 
 -- Client addresses: an IPv6 network counts as one, all notations of one address are one, and what is
 -- no address is one bucket.
-SELECT address, authmeter.rate_address_key(address) FROM unnest(ARRAY['192.0.2.1', '::ffff:192.0.2.1',
+SELECT left(address, 20) AS address, authmeter.rate_address_key(address) FROM unnest(ARRAY['192.0.2.1', '::ffff:192.0.2.1',
 	'2001:db8:1:2:3:4:5:6', '2001:DB8:1:2::9', '2001:db8:1:3::9', '', 'unknown', '192.0.2.01', '192.0.2.1:80',
 	'fe80::1%eth0', repeat('9', 5000), NULL]) address;
 
@@ -71,7 +75,7 @@ SELECT authmeter.rate_take('', 'ana', '5/1h');
 SELECT authmeter.rate_take('test', NULL, '5/1h');
 SELECT authmeter.rate_take(repeat('x', 64), 'ana', '5/1h');
 SELECT authmeter.rate_take('test', repeat('x', 513), '5/1h');
-SELECT authmeter.rate_take('test', 'ana', rate) FROM unnest(ARRAY['5']) rate;
+SELECT authmeter.rate_take('test', 'ana', '5');
 SELECT authmeter.rate_take('test', 'ana', '0/1h');
 SELECT authmeter.rate_take('test', 'ana', '5/0s');
 SELECT authmeter.rate_take('test', 'ana', '5/1h', 0);
@@ -82,7 +86,7 @@ SELECT allowed FROM authmeter.rate_take(repeat('x', 63), repeat('y', 512), '5/1h
 -- More keys than there are slots: nothing grows, and a counter that is about to refuse is not the one
 -- that gives way.
 SELECT allowed, remaining FROM authmeter.rate_take('test.flood', 'victim', '5/1h', 5);
-SELECT count(*) FILTER (WHERE allowed) AS allowed FROM generate_series(1, 100000) n,
+SELECT count(*) FILTER (WHERE allowed) AS allowed FROM generate_series(1, 80000) n,
 	authmeter.rate_take('test.flood', n::text, '5/1h');
 SELECT allowed FROM authmeter.rate_peek('test.flood', 'victim', '5/1h');
 

@@ -1,4 +1,5 @@
 -- Usage: exact totals, one effect a key, every refusal a value.
+\set SHOW_CONTEXT never
 SELECT (authmeter.user_create('usage-a@example.com')).user_id AS a \gset
 SELECT (authmeter.user_create('usage-b@example.com')).user_id AS b \gset
 \set nobody '''018f0000-0000-7000-8000-000000000000'''
@@ -114,11 +115,11 @@ SELECT count(*) FROM authmeter.idempotency;
 
 -- Counters and keys go with their user.
 SELECT authmeter.usage_add(:'a', 'usage.words', 1, 'last') IS NOT NULL AS used;
-SELECT authmeter.user_delete(:'a');
+SELECT (authmeter.user_delete(:'a')).outcome;
 SELECT count(*) FROM authmeter.usage_counter WHERE user_id = :'a';
 SELECT count(*) FROM authmeter.idempotency WHERE user_id = :'a';
 SELECT * FROM authmeter.usage_add(:'a', 'usage.words', 1);
-SELECT authmeter.user_delete(:'b');
+SELECT (authmeter.user_delete(:'b')).outcome;
 
 -- A service role counts, reads, and touches no table.
 CREATE ROLE regress_authmeter_service;
@@ -132,5 +133,5 @@ SELECT authmeter.meter_create('usage.mine');
 RESET ROLE;
 DROP OWNED BY regress_authmeter_service;
 DROP ROLE regress_authmeter_service;
-SELECT authmeter.user_delete(:'c');
+SELECT (authmeter.user_delete(:'c')).outcome;
 DELETE FROM authmeter.meter WHERE name LIKE 'usage.%';

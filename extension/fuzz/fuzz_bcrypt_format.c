@@ -16,13 +16,17 @@ matches(const char *text, size_t len)
 {
 	static bool compiled;
 	static regex_t pattern;
-	regmatch_t range = {0, (regoff_t) len};
+	char terminated[AMC_BCRYPT_HASH_BYTES + 2];
 
 	if (!compiled)
 		REQUIRE(regcomp(&pattern, "^[$]2[aby][$](0[4-9]|1[0-5])[$][./A-Za-z0-9]{53}$",
 						REG_EXTENDED) == 0);
 	compiled = true;
-	return memchr(text, '\0', len) == NULL && regexec(&pattern, text, 1, &range, REG_STARTEND) == 0;
+	if (len >= sizeof(terminated) || memchr(text, '\0', len) != NULL)
+		return false;
+	memcpy(terminated, text, len);
+	terminated[len] = '\0';
+	return regexec(&pattern, terminated, 0, NULL, 0) == 0;
 }
 
 static void

@@ -202,8 +202,10 @@ CREATE TRIGGER gateway_notify AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON au
 CREATE FUNCTION authmeter_http.signing_key_import(ring text, secret text) RETURNS text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	outcome text := authmeter.key_compare(ring, secret);
+	outcome text;
+	reason text;
 BEGIN
+	outcome := authmeter.key_compare(ring, secret);
 	IF outcome = 'absent' THEN
 		PERFORM authmeter.key_import(ring, secret);
 		outcome := 'imported';
@@ -211,7 +213,8 @@ BEGIN
 	RETURN outcome;
 EXCEPTION
 	WHEN SQLSTATE 'MA021' OR SQLSTATE 'MA006' OR SQLSTATE 'MA007' THEN
-		RETURN 'refused:' || SQLERRM;
+		GET STACKED DIAGNOSTICS reason = PG_EXCEPTION_DETAIL;
+		RETURN 'refused:' || coalesce(nullif(reason, ''), SQLERRM);
 	WHEN SQLSTATE 'MA022' THEN
 		RETURN 'differs';
 END
@@ -224,7 +227,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 DECLARE
 	stored bytea;
 BEGIN
-	INSERT INTO authmeter.deployment_secret AS s (api, name, sealed, created_at)
+	INSERT INTO authmeter.deployment_secret (api, name, sealed, created_at)
 	VALUES (secret_import.api, secret_import.name,
 		authmeter.secret_seal('deployment', secret_import.api, secret_import.name, secret), authmeter.clock())
 	ON CONFLICT DO NOTHING;

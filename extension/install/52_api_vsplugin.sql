@@ -59,8 +59,8 @@ COMMENT ON FUNCTION authmeter.vsplugin_api_key_handle(uuid, text) IS
 CREATE FUNCTION authmeter.vsplugin_user_key_set(user_id uuid, api_key text) RETURNS text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-	IF octet_length(api_key) NOT BETWEEN 1 AND 1024 THEN
-		RAISE EXCEPTION 'API key must have 1 to 1024 bytes' USING ERRCODE = 'MA007',
+	IF octet_length(api_key) NOT BETWEEN 1 AND 1024 OR api_key ~ '[\x01-\x1f\x7f]' THEN
+		RAISE EXCEPTION 'API key must have 1 to 1024 bytes and no control characters' USING ERRCODE = 'MA007',
 			HINT = 'Pass NULL for a user without an API key.';
 	END IF;
 	PERFORM FROM authmeter.user u WHERE u.id = vsplugin_user_key_set.user_id FOR KEY SHARE;
@@ -84,7 +84,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION authmeter.vsplugin_user_key_set(uuid, text) IS
-	'Gives a user an API key (1 to 1024 bytes; pass it by bind parameter) or takes it away (NULL). Returns set, removed or not_found. Audited. Raises MA007 (argument_invalid), MA010 (master_key_missing).';
+	'Gives a user an API key (1 to 1024 bytes without control characters; pass it by bind parameter) or takes it away (NULL). Returns set, removed or not_found. Audited. Raises MA007 (argument_invalid), MA010 (master_key_missing).';
 
 CREATE FUNCTION authmeter.vsplugin_create_user(email text, api_key text) RETURNS uuid
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -183,12 +183,16 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 DECLARE
 	token text;
 BEGIN
+	-- By seconds: a day of an interval may have 23 or 25 hours.
 	token := authmeter.token_issue(account.user_id, 'vsplugin', 'access',
-		jsonb_build_object('userId', account.user_id, 'email', account.email,
-			'apiKey', authmeter_http.vsplugin_api_key_claim(account.user_id)),
-		authmeter.setting_get('vsplugin.token_ttl'));
+		jsonb_build_object('apiKey', authmeter_http.vsplugin_api_key_claim(account.user_id)),
+		make_interval(secs => extract(epoch FROM authmeter.setting_get('vsplugin.token_ttl')::interval)));
+	IF token IS NULL THEN
+		RETURN authmeter_http.vsplugin_error(404, 'User not found');
+	END IF;
 	PERFORM authmeter_http.vsplugin_audit(request, account.user_id, 'ok', account.email);
-	RETURN ROW(201, NULL, '{"message":"User signed up successfully","sessionToken":' || to_json(token) || '}');
+	RETURN ROW(201, NULL::jsonb,
+		'{"message":"User signed up successfully","sessionToken":' || to_json(token) || '}');
 END
 $$;
 COMMENT ON FUNCTION authmeter_http.vsplugin_session(jsonb, authmeter.user_info) IS
@@ -231,9 +235,9 @@ COMMENT ON FUNCTION authmeter_http.vsplugin_code_try(jsonb, authmeter.user_info,
 CREATE FUNCTION authmeter_http.vsplugin_signup(request jsonb) RETURNS authmeter_http.response
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	strict boolean := authmeter_http.policy_strict('vsplugin.signup_proof');
+	proof_wanted boolean := authmeter_http.policy_strict('vsplugin.signup_proof');
 	wait_s bigint := authmeter_http.address_retry_after(request, 'vsplugin.signup_limit',
-		CASE WHEN strict THEN '30/15m' ELSE 'off' END);
+		CASE WHEN proof_wanted THEN '30/15m' ELSE 'off' END);
 	given text;
 	email_canonical text;
 	account authmeter.user_info;
@@ -251,7 +255,7 @@ BEGIN
 	SELECT i.* INTO account FROM authmeter.user_info i
 	WHERE i.email = email_canonical AND i.disabled_at IS NULL;
 
-	IF NOT strict
+	IF NOT proof_wanted
 		OR authmeter.service_token_allows(request#>>'{headers,x-service-token}', 'vsplugin:signup')
 		OR authmeter_http.network_trusted('vsplugin.trusted_networks', request->>'ip')
 	THEN
@@ -268,6 +272,12 @@ END
 $$;
 COMMENT ON FUNCTION authmeter_http.vsplugin_signup(jsonb) IS
 	'POST /signup: a session token for a known user. Strict mode looks like this from outside: without proof 401, with a wrong code 401, the same for known and unknown addresses, at the same cost; audit_list has the true reason.';
+
+CREATE FUNCTION authmeter_http.vsplugin_track_usage(request jsonb) RETURNS authmeter_http.response
+LANGUAGE c VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'authmeter_http_vsplugin_track_usage';
+COMMENT ON FUNCTION authmeter_http.vsplugin_track_usage(jsonb) IS
+	'POST /trackUsage: adds usage and tokenCount to the totals of the session token''s user and answers with them. In C, because it is the hottest call there is. With the header Idempotency-Key (1 to 255 bytes) a repeat adds nothing and gets the first answer; the same key with other numbers is refused with 409.';
 
 CREATE FUNCTION authmeter_http.vsplugin_health(request jsonb) RETURNS authmeter_http.response
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

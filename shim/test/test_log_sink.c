@@ -68,15 +68,17 @@ count_lines(const char *event)
 	const char *text = received;
 	const char *end;
 	int count = 0;
+	int malformed = 0;
 
 	while ((end = strchr(text, '\n')) != NULL)
 	{
 		const char *found = strstr(text, event);
 
-		CHECK(strncmp(text, "{\"time\":\"", 9) == 0 && end[-1] == '}');
+		malformed += strncmp(text, "{\"time\":\"", 9) != 0 || end[-1] != '}' ? 1 : 0;
 		count += found != NULL && found < end ? 1 : 0;
 		text = end + 1;
 	}
+	CHECK_INT(0, malformed);
 	CHECK_STRING("", text);
 	return count;
 }
