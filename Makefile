@@ -24,7 +24,7 @@ export AM_ADMIN := $(ADMIN)
 all: extension shim ## build the extension and the shim
 
 extension:
-	@$(EXTENSION_MAKE) all
+	+@$(EXTENSION_MAKE) all
 
 shim:
 	@$(MAKE) --no-print-directory -C shim
@@ -73,7 +73,7 @@ help: ## list the targets and variables
 # ---- install -----------------------------------------------------------------------------------
 
 install: all install-shim ## both into the system
-	@$(EXTENSION_MAKE) install
+	+@$(EXTENSION_MAKE) install
 
 install-shim: shim
 	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/share/man/man1'
@@ -82,8 +82,8 @@ install-shim: shim
 
 uninstall:
 	rm -f '$(DESTDIR)$(PREFIX)/bin/authmeter-shim' '$(DESTDIR)$(PREFIX)/share/man/man1/authmeter-shim.1'
-	@$(EXTENSION_MAKE) uninstall
+	+@$(EXTENSION_MAKE) uninstall
 
 clean: ## remove everything that was built
-	@$(EXTENSION_MAKE) clean
+	+@$(EXTENSION_MAKE) clean
 	rm -rf build

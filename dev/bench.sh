@@ -57,10 +57,10 @@ note()
   fi
 }
 
-# cpu_ticks PID: of a process, its children, and the children it has buried.
+# cpu_ticks PID: of a process, its children, and the children it has buried. Others may end meanwhile.
 cpu_ticks()
 {
-  cat /proc/[0-9]*/stat 2>/dev/null | sed -E 's/^([0-9]+) \(.*\) /\1 /' |
+  { cat /proc/[0-9]*/stat 2>/dev/null || true; } | sed -E 's/^([0-9]+) \(.*\) /\1 /' |
     awk -v pid="$1" '$1 == pid { t += $13 + $14 + $15 + $16 } $3 == pid { t += $13 + $14 } END { print t + 0 }'
 }
 
@@ -95,7 +95,7 @@ start_system()
   port=$(free_port "$PORT_FIRST")
   admin=$(free_port $((port + 1)))
   trap finish EXIT
-  AUTHMETER_LISTEN="127.0.0.1:$port=vsplugin" AUTHMETER_ADMIN="127.0.0.1:$admin" cluster start
+  AM_LISTEN="127.0.0.1:$port=vsplugin" AM_ADMIN="127.0.0.1:$admin" cluster start
   URL=http://127.0.0.1:$port
   AT=$(dirname "$(realpath "$RUN/server")")
   WORK=$AT/bench
@@ -155,9 +155,11 @@ make_data()
   local n
   sql -v users="$USERS" -f "$SOURCE/setup.sql" -f "$SOURCE/jwt_pgcrypto.sql" -o /dev/null
   for ((n = 1; n <= USERS; n++)); do
+    [ "$n" -eq 1 ] || echo next
     printf 'url = "%s/signup"\nheader = "Content-Type: application/json"\n' "$URL"
-    printf 'data = "{\\"email\\":\\"bench-%s@example.com\\"}"\nwrite-out = "\\n"\nnext\n' "$n"
-  done | (umask 077 && curl -fsS -K - | sed -n 's/.*"sessionToken":"\([^"]*\)".*/\1/p' >"$WORK/tokens")
+    printf 'data = "{\\"email\\":\\"bench-%s@example.com\\"}"\nwrite-out = "\\n"\n' "$n"
+  done | (umask 077 && curl -sS --fail-early -K - | sed -n 's/.*"sessionToken":"\([^"]*\)".*/\1/p' \
+    >"$WORK/tokens") || die "/signup failed"
   [ "$(wc -l <"$WORK/tokens")" -eq "$USERS" ] || die "/signup did not give $USERS tokens"
   awk '{ print NR "\t" $0 }' "$WORK/tokens" | sql -c "\\copy bench.token FROM STDIN"
   sql -c "\\copy bench.secret FROM '$AT/secrets/jwt_secret'"

@@ -161,8 +161,8 @@ suite_build()
 {
   local BUILDS_PASSED=0 BUILDS_FAILED=0
   copy_sources "$STAGE/clang"
-  built limited make --no-print-directory -C "$STAGE/clang" CC=clang WERROR=1 extension
-  built limited make --no-print-directory -C "$STAGE/clang" CC=clang WERROR=1 shim
+  built limited make -s --no-print-directory -C "$STAGE/clang" CC=clang WERROR=1 extension
+  built limited make -s --no-print-directory -C "$STAGE/clang" CC=clang WERROR=1 shim
   built test -x "$SRC/build/authmeter-shim" -a -f "$SRC/authmeter.so"
   echo "build: $BUILDS_PASSED passed, $BUILDS_FAILED failed"
   [ "$BUILDS_FAILED" -eq 0 ]
@@ -193,7 +193,7 @@ suite_isolation()
 {
   # shellcheck disable=SC2046
   regress_driver "$(regress_program isolation pg_isolation_regress)" "$SRC/extension/isolation" \
-    "$STAGE/isolation" $(listed ISOLATION)
+    "$STAGE/isolation" --load-extension=pgcrypto --load-extension=authmeter $(listed ISOLATION)
 }
 
 suite_plain()
@@ -319,13 +319,14 @@ wanted()
 # build_stage: what all server suites stand on. Warnings are errors here too.
 build_stage()
 {
-  if ! make --no-print-directory -j2 -C "$SRC" CC=gcc WERROR=1 all >"$OUT/gcc.log" 2>&1; then
+  local -a flags=(CC=gcc WERROR=1)
+  if ! make -s --no-print-directory -j2 -C "$SRC" "${flags[@]}" all >"$OUT/gcc.log" 2>&1; then
     tail -n 40 "$OUT/gcc.log"
     echo "build: the build with gcc failed, its log is $OUT/gcc.log"
     echo "0 passed, 1 failed"
     exit 1
   fi
-  server_tree "$STAGE/server" "$SRC"
+  server_tree "$STAGE/server" "$SRC" "${flags[@]}"
 }
 
 server_lane()

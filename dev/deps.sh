@@ -27,7 +27,7 @@ packages_of()
 {
   case $1 in
     build)
-      echo "gcc:gcc make:make libc6-dev perl-base:perl curl:curl" \
+      echo "gcc:gcc make:make libc6-dev perl-base:perl curl:curl pkg-config:pkg-config" \
         "postgresql-$PG_MAJOR postgresql-server-dev-$PG_MAJOR" \
         "libmicrohttpd-dev libjansson-dev libpq-dev libssl-dev libunistring-dev libidn2-dev"
       ;;

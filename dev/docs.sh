@@ -39,7 +39,9 @@ SELECT format('| `%s(%s)` | %s | %s |', p.proname,
 	substring(replace(d.description, '|', '\|') from '^.*?\.(?= [A-Z0-9]|$)'))
 FROM pg_proc p JOIN pg_description d ON d.objoid = p.oid AND d.classoid = 'pg_proc'::regclass
 WHERE p.pronamespace = 'authmeter'::regnamespace AND p.prorettype <> 'trigger'::regtype
-ORDER BY p.proname COLLATE "C", p.pronargs;
+	AND (p.proname = 'grant_access' OR EXISTS (SELECT FROM authmeter.access_rule r
+		WHERE r.kind = 'function' AND r.schema_name = 'authmeter' AND r.object_name = p.proname))
+ORDER BY p.proname COLLATE "C", p.pronargs, p.oid;
 SQL
 }
 
@@ -73,7 +75,7 @@ SELECT E'\n### ' || p.proname || E'\n\n```sql\n' || p.pronamespace::regnamespace
 FROM pg_proc p JOIN pg_description d ON d.objoid = p.oid AND d.classoid = 'pg_proc'::regclass
 WHERE p.pronamespace IN ('authmeter'::regnamespace, 'authmeter_http'::regnamespace)
 	AND p.prorettype <> 'trigger'::regtype
-ORDER BY p.pronamespace::regnamespace::text, p.proname COLLATE "C", p.pronargs;
+ORDER BY p.pronamespace::regnamespace::text, p.proname COLLATE "C", p.pronargs, p.oid;
 SQL
 }
 

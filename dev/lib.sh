@@ -150,8 +150,9 @@ link_all()
   done
 }
 
-# server_tree DIR: makes or renews the private server tree DIR and installs the build into it.
-# Afterwards DIR/pg_config is the pg_config of the tree.
+# server_tree DIR [CHECKOUT [VARIABLE=VALUE...]]: makes or renews the private server tree DIR and
+# installs the build of the checkout into it; the variables are those it was built with. DIR/pgbin is
+# a link to the directory of the programs.
 server_tree()
 {
   local tree=$1 checkout=${2:-$AM_TOP} real_bin real_lib real_share prefix stamp bin
@@ -180,7 +181,7 @@ server_tree()
   fi
   # An installed copy of the extension must not shine through: a link would be written through.
   find "$tree" -type l -name 'authmeter*' -delete
-  make -s --no-print-directory -C "$checkout" install PG_CONFIG="$bin/pg_config" PREFIX="$tree" \
+  make -s --no-print-directory -C "$checkout" install PG_CONFIG="$bin/pg_config" PREFIX="$tree" "${@:3}" \
     >"$tree/install.log" 2>&1 || {
     cat "$tree/install.log" >&2
     die "could not install the extension into $tree"

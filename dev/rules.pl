@@ -188,7 +188,7 @@ sub only_loop_knows_epoll
 
 sub only_http_knows_microhttpd
 {
-	return only_in(qr{^shim/http\w*\.[ch]$}, qr/\bMHD_\w+|<microhttpd\.h>/, 'only http*.c knows libmicrohttpd');
+	return only_in(qr{^shim/http\w*\.[ch]$}, qr/(?<!struct )\bMHD_\w+|<microhttpd\.h>/, 'only http*.c knows libmicrohttpd');
 }
 
 sub only_lanes_know_libpq

@@ -76,8 +76,8 @@ am_http_body_text(Jsonb *request, const char *field, amc_span *value)
 static int
 numeric_compare(Numeric number, int64 other)
 {
-	return DatumGetInt32(DirectFunctionCall2(
-		numeric_cmp, NumericGetDatum(number), NumericGetDatum(int64_to_numeric(other))));
+	return DatumGetInt32(DirectFunctionCall2(numeric_cmp, NumericGetDatum(number),
+											 NumericGetDatum(int64_to_numeric(other))));
 }
 
 int64
@@ -147,14 +147,12 @@ authmeter_http_body_filled(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text_with_len(value.ptr, value.len));
 }
 
-/* authmeter_http.body_count(request, field, minimum, maximum): the field if it is such an integer. */
+/* authmeter_http.body_count(request, field, minimum, maximum): the field if it is such a count. */
 Datum
 authmeter_http_body_count(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_INT64(am_http_body_count(PG_GETARG_JSONB_P(0),
-									   text_to_cstring(PG_GETARG_TEXT_PP(1)),
-									   PG_GETARG_INT64(2),
-									   PG_GETARG_INT64(3)));
+	PG_RETURN_INT64(am_http_body_count(PG_GETARG_JSONB_P(0), text_to_cstring(PG_GETARG_TEXT_PP(1)),
+									   PG_GETARG_INT64(2), PG_GETARG_INT64(3)));
 }
 
 static AmSettingId
@@ -164,8 +162,7 @@ setting_argument(FunctionCallInfo fcinfo, AmSettingType type)
 	AmSettingId id = am_setting_lookup(name);
 
 	if (id == AM_SETTING_COUNT || am_setting_table[id].type != type)
-		ereport(ERROR,
-				errcode(ERRCODE_AM_SETTING_UNKNOWN),
+		ereport(ERROR, errcode(ERRCODE_AM_SETTING_UNKNOWN),
 				errmsg("setting \"%s\" does not exist or has another type", name),
 				errhint("authmeter.setting_list() shows all settings."));
 	return id;

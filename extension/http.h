@@ -1,9 +1,9 @@
 /*
  * http.h
  *
- * Request and response values of the endpoint functions in schema authmeter_http. The request is the
- * jsonb that the gateway sends; its form is described at 50_http.sql. Nothing of it is trusted but
- * its shape: a member of another type than expected counts as absent.
+ * Request and response values of the endpoint functions in schema authmeter_http. The request is
+ * the jsonb that the gateway sends; its form is described at 50_http.sql. Nothing of it is trusted
+ * but its shape: a member of another type than expected counts as absent.
  */
 #ifndef AM_HTTP_H
 #define AM_HTTP_H

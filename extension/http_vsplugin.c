@@ -1,46 +1,156 @@
 /*
  * http_vsplugin.c
  *
- * POST /trackUsage of the vsplugin API. It is the one endpoint in C: PL/pgSQL, its pinned search_path
- * and the records it would pass about cost as much as all the work below. The other endpoints of the
- * API are in install/52_api_vsplugin.sql.
+ * POST /trackUsage of the vsplugin API, the one endpoint in C: PL/pgSQL with its pinned search_path
+ * and the records passed about would cost as much again as all the work below. The other endpoints
+ * of the API are in install/52_api_vsplugin.sql.
+ *
+ * Both counters of a call are rows of one user, taken in the order of their ids, so that calls for
+ * one user queue at the first and see totals that belong together.
  */
 #include "compat.h"
 
+#include "utils/numeric.h"
+
 #include "http.h"
+#include "idempotency.h"
 #include "setting.h"
 #include "spi.h"
 #include "token.h"
+#include "usage.h"
+
+/* The builtin meters vsplugin.prompt and vsplugin.token. */
+#define METER_PROMPT 1
+#define METER_TOKEN  2
+
+#define BODY_BYTES_MAX 256
 
 PG_FUNCTION_INFO_V1(authmeter_http_vsplugin_track_usage);
 
-static AmPlan add_plan = {
-	"SELECT outcome, value FROM authmeter.usage_add_many(ARRAY[$1, $1], "
-	"ARRAY['vsplugin.prompt', 'vsplugin.token'], ARRAY[$2, $3])",
-	3,
-	{UUIDOID, INT8OID, INT8OID},
-	NULL};
+/* What a call adds; once counted, the totals. */
+typedef struct Counts
+{
+	int64 prompt;
+	int64 token;
+} Counts;
 
 static Datum
-track(FunctionCallInfo fcinfo, Jsonb *request, const pg_uuid_t *user)
+refuse(FunctionCallInfo fcinfo, int status, const char *message)
 {
-	int64 most = am_setting_int(AM_SETTING_VSPLUGIN_MAX_INCREMENT);
-	Datum values[3] = {UUIDPGetDatum(user),
-					   Int64GetDatum(am_http_body_count(request, "usage", 1, most)),
-					   Int64GetDatum(am_http_body_count(request, "tokenCount", 0, most))};
-	char body[256];
+	return am_http_response(fcinfo, status, psprintf("{\"error\":\"%s\"}", message));
+}
 
-	am_spi_begin();
-	am_spi_run(&add_plan, values, NULL, 2);
-	snprintf(body,
-			 sizeof(body),
+static Datum
+answer(FunctionCallInfo fcinfo, const Counts *totals)
+{
+	char body[BODY_BYTES_MAX];
+
+	snprintf(body, sizeof(body),
 			 "{\"message\":\"Usage tracked successfully\",\"currentPromptCount\":" INT64_FORMAT
 			 ",\"currentTokenCount\":" INT64_FORMAT ",\"threshold\":" INT64_FORMAT "}",
-			 am_spi_int64(0, 2),
-			 am_spi_int64(1, 2),
-			 am_setting_int(AM_SETTING_VSPLUGIN_THRESHOLD));
-	am_spi_end();
+			 totals->prompt, totals->token, am_setting_int(AM_SETTING_VSPLUGIN_THRESHOLD));
 	return am_http_response(fcinfo, 200, body);
+}
+
+/* Adds to one counter; false when the user is gone. A total beyond 63 bits is a fault. */
+static bool
+counter_add(const pg_uuid_t *user, int32 meter_id, int64 *count)
+{
+	const char *refusal = am_usage_counter_add(user, meter_id, *count, count);
+
+	if (refusal != NULL && strcmp(refusal, "overflow") == 0)
+		ereport(ERROR, errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				errmsg("total of a usage counter is out of range"));
+	return refusal == NULL;
+}
+
+static bool
+counters_add(const pg_uuid_t *user, Counts *counts)
+{
+	bool found;
+
+	am_spi_begin();
+	found = counter_add(user, METER_PROMPT, &counts->prompt) &&
+			counter_add(user, METER_TOKEN, &counts->token);
+	am_spi_end();
+	return found;
+}
+
+static Datum
+track(FunctionCallInfo fcinfo, const pg_uuid_t *user, Counts *counts)
+{
+	if (!counters_add(user, counts))
+		return refuse(fcinfo, 404, "User not found");
+	return answer(fcinfo, counts);
+}
+
+static Datum
+stored_of_counts(const Counts *totals)
+{
+	return DirectFunctionCall1(jsonb_in, CStringGetDatum(psprintf("{\"prompt\":" INT64_FORMAT
+																  ",\"token\":" INT64_FORMAT "}",
+																  totals->prompt, totals->token)));
+}
+
+static int64
+stored_count(Jsonb *stored, const char *name)
+{
+	JsonbValue value;
+
+	if (getKeyJsonValueFromContainer(&stored->root, name, strlen(name), &value) == NULL ||
+		value.type != jbvNumeric)
+		return 0;
+	return DatumGetInt64(DirectFunctionCall1(numeric_int8, NumericGetDatum(value.val.numeric)));
+}
+
+/* Claims the key; what to do next, and for a replay the totals of then. */
+static AmClaim
+key_claim(const pg_uuid_t *user, text *key, Counts *counts)
+{
+	Datum reply = (Datum) 0;
+	AmClaim claim;
+
+	am_spi_begin();
+	claim = am_idempotency_claim(user, key,
+								 psprintf("vsplugin_track_usage " INT64_FORMAT " " INT64_FORMAT,
+										  counts->prompt, counts->token),
+								 &reply);
+	if (claim == AM_CLAIM_REPLAY)
+	{
+		Jsonb *stored = DatumGetJsonbP(reply);
+
+		counts->prompt = stored_count(stored, "prompt");
+		counts->token = stored_count(stored, "token");
+	}
+	am_spi_end();
+	return claim;
+}
+
+/* The same for a call with an idempotency key. */
+static Datum
+track_once(FunctionCallInfo fcinfo, const pg_uuid_t *user, amc_span key_span, Counts *counts)
+{
+	text *key = cstring_to_text_with_len(key_span.ptr, key_span.len);
+
+	switch (key_claim(user, key, counts))
+	{
+		case AM_CLAIM_NEW:
+			if (!counters_add(user, counts))
+				break;
+			am_spi_begin();
+			am_idempotency_store(user, key, stored_of_counts(counts));
+			am_spi_end();
+			return answer(fcinfo, counts);
+		case AM_CLAIM_REPLAY:
+			return answer(fcinfo, counts);
+		case AM_CLAIM_CONFLICT:
+			return refuse(fcinfo, 409, "Idempotency key was used for another request");
+		case AM_CLAIM_KEY_INVALID:
+			return refuse(fcinfo, 400, "Invalid idempotency key");
+		case AM_CLAIM_USER_UNKNOWN:
+			break;
+	}
+	return refuse(fcinfo, 404, "User not found");
 }
 
 /* authmeter_http.vsplugin_track_usage(request) */
@@ -48,16 +158,22 @@ Datum
 authmeter_http_vsplugin_track_usage(PG_FUNCTION_ARGS)
 {
 	Jsonb *request = PG_GETARG_JSONB_P(0);
+	int64 most = am_setting_int(AM_SETTING_VSPLUGIN_MAX_INCREMENT);
 	AmTokenVerdict verdict;
+	Counts counts;
 	amc_span token;
+	amc_span key;
 
 	if (!am_http_text(request, "bearer", &token))
-		return am_http_response(
-			fcinfo, 401, "{\"error\":\"Authorization header missing or malformed\"}");
+		return refuse(fcinfo, 401, "Authorization header missing or malformed");
 	am_token_verify(AMC_SPAN("vsplugin"), AM_TOKEN_USE_ACCESS, token.ptr, token.len, &verdict);
 	if (verdict.outcome == AM_TOKEN_USER_UNKNOWN)
-		return am_http_response(fcinfo, 404, "{\"error\":\"User not found\"}");
+		return refuse(fcinfo, 404, "User not found");
 	if (verdict.outcome != AM_TOKEN_OK)
-		return am_http_response(fcinfo, 403, "{\"error\":\"Invalid or expired token\"}");
-	return track(fcinfo, request, &verdict.user_id);
+		return refuse(fcinfo, 403, "Invalid or expired token");
+	counts.prompt = am_http_body_count(request, "usage", 1, most);
+	counts.token = am_http_body_count(request, "tokenCount", 0, most);
+	if (am_http_header(request, "idempotency-key", &key))
+		return track_once(fcinfo, &verdict.user_id, key, &counts);
+	return track(fcinfo, &verdict.user_id, &counts);
 }

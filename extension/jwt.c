@@ -270,6 +270,13 @@ put_base64url(char *at, const void *data, Size len)
 	return at + written;
 }
 
+static _Noreturn void
+token_too_long(void)
+{
+	ereport(ERROR, errcode(ERRCODE_AM_LIMIT_EXCEEDED),
+			errmsg("a token would be longer than %d bytes", AM_JWT_TOKEN_BYTES_MAX));
+}
+
 static char *
 sign(AmKey *key, const char *header, Size header_len, const void *payload, Size len,
 	 Size *token_len)
@@ -280,11 +287,8 @@ sign(AmKey *key, const char *header, Size header_len, const void *payload, Size 
 	char *at;
 
 	/* The payload alone is checked first, so that the sum below cannot be huge. */
-	if (len > AM_JWT_TOKEN_BYTES_MAX || header_len + AMC_BASE64URL_ENCODED_LEN(len) +
-												AMC_BASE64URL_ENCODED_LEN(sizeof(signature)) + 2 >
-											AM_JWT_TOKEN_BYTES_MAX)
-		ereport(ERROR, errcode(ERRCODE_AM_LIMIT_EXCEEDED),
-				errmsg("a token would be longer than %d bytes", AM_JWT_TOKEN_BYTES_MAX));
+	if (len > AM_JWT_TOKEN_BYTES_MAX)
+		token_too_long();
 	token = palloc(header_len + AMC_BASE64URL_ENCODED_LEN(len) +
 				   AMC_BASE64URL_ENCODED_LEN(sizeof(signature)) + 3);
 	memcpy(token, header, header_len);
@@ -295,6 +299,8 @@ sign(AmKey *key, const char *header, Size header_len, const void *payload, Size 
 	*at++ = '.';
 	at = put_base64url(at, signature, signature_len);
 	*at = '\0';
+	if (at - token > AM_JWT_TOKEN_BYTES_MAX)
+		token_too_long();
 	if (token_len != NULL)
 		*token_len = at - token;
 	return token;

@@ -13,6 +13,7 @@
 
 #include "clock.h"
 #include "core/base64url.h"
+#include "interval.h"
 #include "json_bridge.h"
 #include "jwt.h"
 
@@ -214,19 +215,16 @@ claims_refuse(const char *reason)
 			errdetail("%s", reason));
 }
 
-/* The lifetime in whole seconds, measured from now because months have no fixed length. */
 static int64
 lifetime_end(const Interval *lifetime, TimestampTz now)
 {
-	Datum end = DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(now),
-									IntervalPGetDatum(lifetime));
-	int64 exp = am_clock_unix_s(DatumGetTimestampTz(end));
+	int64 max_us = am_clock_from_unix_s(AMC_NUMERIC_DATE_MAX) - now;
+	TimestampTz end;
 
-	if (TIMESTAMP_NOT_FINITE(DatumGetTimestampTz(end)) || exp <= am_clock_unix_s(now) ||
-		exp > AMC_NUMERIC_DATE_MAX)
+	if (!am_interval_end(now, lifetime, USECS_PER_SEC, max_us, &end))
 		ereport(ERROR, errcode(ERRCODE_AM_ARGUMENT_INVALID), errmsg("the lifetime is out of range"),
 				errhint("Use an interval of at least 1 second that ends before the year 10000."));
-	return exp;
+	return am_clock_unix_s(end);
 }
 
 /* Puts iat and exp at the end of the object. */

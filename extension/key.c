@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "crypto/jwk.h"
 #include "crypto/secret.h"
+#include "interval.h"
 #include "key_material.h"
 #include "lib/stringinfo.h"
 #include "master_key.h"
@@ -271,12 +272,11 @@ authmeter_key_generate(PG_FUNCTION_ARGS)
 static TimestampTz
 overlap_end(TimestampTz from, const Interval *overlap)
 {
-	Datum end = DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(from),
-									IntervalPGetDatum(overlap));
+	TimestampTz end;
 
-	if (DatumGetTimestampTz(end) < from || DatumGetTimestampTz(end) - from > OVERLAP_MAX_US)
+	if (!am_interval_end(from, overlap, 0, OVERLAP_MAX_US, &end))
 		argument_refuse("the overlap", "Use an interval from 0 to 10 years.");
-	return DatumGetTimestampTz(end);
+	return end;
 }
 
 static TimestampTz

@@ -112,7 +112,7 @@ secret_check(const AmKeyMaterial *material)
 		refuse("The secret is longer than 4096 bytes.");
 	if (material->secret_len >= AM_HS256_BYTES_MIN)
 		return;
-	if (material->secret_len == 0 || !am_setting_development())
+	if (!am_setting_development())
 		refuse("The secret is shorter than 32 bytes.");
 	ereport(WARNING, errcode(ERRCODE_AM_KEY_REFUSED),
 			errmsg("the HS256 secret is shorter than %d bytes", AM_HS256_BYTES_MIN),

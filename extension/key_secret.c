@@ -18,18 +18,34 @@
 
 #define DIGEST_HEX_BYTES   (2 * AM_SHA256_BYTES)
 #define DISTINCT_BYTES_MIN 8  /* 32 random hexadecimal digits have fewer with a chance below 1e-6 */
+#define OWN_BYTES_MIN      12 /* beside the words of templates */
 #define PERIOD_BYTES_MAX   16 /* a secret that repeats a shorter block is only worth that block */
 
 /*
- * Words that stand in templates until somebody replaces them. Compared without case, with - and
- * blanks taken as _. Each is long enough that chance will not put it into a random secret.
+ * Phrases of templates that nobody leaves in a secret he made himself. Compared without case, with -
+ * and blanks taken as _.
  */
-static const char *const placeholder_words[] = {
-	"changeme",     "change_me",    "change_this", "changethis",    "change_in_prod", "replace_me",
-	"replace_this", "replace_with", "your_secret", "your_jwt",      "your_super",     "yoursecret",
-	"your_key",     "my_secret",    "mysecret",    "super_secret",  "supersecret",    "secret_key",
-	"secretkey",    "jwt_secret",   "jwtsecret",   "placeholder",   "example_secret", "insert_here",
-	"secret_here",  "test_secret",  "dev_secret",  "default_secret"};
+static const char *const template_phrases[] = {
+	"changeme",     "change_me",    "change_this", "changethis", "change_in_prod", "replace_me",
+	"replace_this", "replace_with", "your_secret", "yoursecret", "your_jwt",       "your_super",
+	"your_key",     "placeholder",  "insert_here", "secret_here"};
+
+/*
+ * Words that templates and tutorials are made of. One of them proves nothing ("prod-jwt-secret-" and
+ * a random rest is a good secret), so they are only left out when the rest is measured.
+ */
+static const char *const template_words[] = {
+	"secret",     "jsonwebtoken", "jwt",     "token",      "super",      "your",    "long",
+	"very",       "test",         "testing", "example",    "sample",     "demo",    "default",
+	"dev",        "development",  "prod",    "production", "this",       "that",    "should",
+	"must",       "change",       "changed", "please",     "least",      "minimum", "character",
+	"characters", "chars",        "bits",    "bytes",      "string",     "random",  "strong",
+	"secure",     "private",      "shared",  "signing",    "signature",  "auth",    "access",
+	"refresh",    "session",      "user",    "password",   "passphrase", "the",     "key",
+	"for",        "and",          "not",     "use",        "with",       "app",     "api",
+	"only",       "purposes",     "really",  "safe",       "hs256",      "256",     "512",
+	"123",        "456",          "789",     "abc",        "local",      "here",    "enough",
+	"hmac",       "sha256"};
 
 static bool
 is_published(const uint8 *secret, Size len)
@@ -78,14 +94,50 @@ contains_folded(const uint8 *secret, Size len, const char *word)
 }
 
 static bool
-has_placeholder_word(const uint8 *secret, Size len)
+has_template_phrase(const uint8 *secret, Size len)
 {
 	int i;
 
-	for (i = 0; i < (int) lengthof(placeholder_words); i++)
-		if (contains_folded(secret, len, placeholder_words[i]))
+	for (i = 0; i < (int) lengthof(template_phrases); i++)
+		if (contains_folded(secret, len, template_phrases[i]))
 			return true;
 	return false;
+}
+
+/* Length of the longest template word at the start of the text, 0 if there is none. */
+static Size
+template_word_at(const uint8 *text, Size len)
+{
+	Size longest = 0;
+	int i;
+
+	for (i = 0; i < (int) lengthof(template_words); i++)
+	{
+		Size word_len = strlen(template_words[i]);
+
+		if (word_len > longest && word_len <= len &&
+			contains_folded(text, word_len, template_words[i]))
+			longest = word_len;
+	}
+	return longest;
+}
+
+/* What the secret has beside the words of templates and the signs between them. */
+static bool
+is_mostly_template(const uint8 *secret, Size len)
+{
+	Size own = 0;
+	Size i = 0;
+
+	while (i < len && own < OWN_BYTES_MIN)
+	{
+		Size word_len = template_word_at(secret + i, len - i);
+
+		if (word_len == 0 && fold(secret[i]) != '_' && secret[i] != '.' && secret[i] != '!')
+			own++;
+		i += word_len > 0 ? word_len : 1;
+	}
+	return own < OWN_BYTES_MIN && own < len;
 }
 
 static bool
@@ -182,11 +234,13 @@ is_other_key(const uint8 *secret, Size len)
 const char *
 am_key_secret_refusal(const uint8 *secret, Size len)
 {
+	if (len == 0)
+		return "The secret is empty.";
 	if (is_published(secret, len))
 		return "The secret was published as an example.";
 	if (is_other_key(secret, len))
 		return "The secret is a public or private key of another algorithm.";
-	if (has_placeholder_word(secret, len))
+	if (has_template_phrase(secret, len) || is_mostly_template(secret, len))
 		return "The secret is a placeholder of a template.";
 	if (is_pattern(secret, len))
 		return "The secret is a pattern, not random.";

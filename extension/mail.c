@@ -21,7 +21,7 @@
 #include "spi.h"
 
 /* Rows removed for each row made, once they are this long past their use. */
-#define PURGE_ROWS "2"
+#define PURGE_ROWS   "2"
 #define PURGE_AGE_MS INT64CONST(3600000)
 
 PG_FUNCTION_INFO_V1(authmeter_mail_params);
@@ -61,8 +61,7 @@ params_seal(const AmMail *mail, const pg_uuid_t *id)
 	Size len = strlen(mail->params);
 
 	if (len > AM_MAIL_PARAMS_BYTES_MAX)
-		ereport(ERROR,
-				errcode(ERRCODE_AM_LIMIT_EXCEEDED),
+		ereport(ERROR, errcode(ERRCODE_AM_LIMIT_EXCEEDED),
 				errmsg("parameters of a mail are longer than %d bytes", AM_MAIL_PARAMS_BYTES_MAX));
 	return am_seal(&name, mail->params, len);
 }

@@ -13,11 +13,11 @@
 typedef struct AmMail
 {
 	const pg_uuid_t *user_id; /* NULL = nobody's */
-	const char *recipient;	  /* canonical e-mail address */
-	const char *template;	  /* name of the text, such as vsplugin-signup */
-	const char *params;		  /* JSON object, sealed at rest: codes and links */
-	int64 lifetime_ms;		  /* not worth sending later */
-	bool decoy;				  /* do all the work, but never send */
+	const char *recipient;    /* canonical e-mail address */
+	const char *template;     /* name of the text, such as vsplugin-signup */
+	const char *params;       /* JSON object, sealed at rest: codes and links */
+	int64 lifetime_ms;        /* not worth sending later */
+	bool decoy;               /* do all the work, but never send */
 } AmMail;
 
 /*

@@ -1,18 +1,18 @@
 /*
  * otp.c
  *
- * One-time codes. A code belongs to a purpose and an address, known or not, so that a sign-in for an
- * unknown address does the same work as for a known one (a decoy: its row holds random bytes where
- * the hash of the code would stand).
+ * One-time codes. A code belongs to a purpose and an address, known or not, so that a sign-in for
+ * an unknown address does the same work as for a known one (a decoy: its row holds random bytes
+ * where the hash of the code would stand).
  *
- * At rest a code is an HMAC under a key derived from the master key, over the code's own id, purpose
- * and address: a million codes are searched in no time without that key, and a row copied to another
- * address fits nothing.
+ * At rest a code is an HMAC under a key derived from the master key, over the code's own id,
+ * purpose and address: a million codes are searched in no time without that key, and a row copied
+ * to another address fits nothing.
  *
- * Guessing. A try is counted before it is evaluated, under the code's id: in shared memory, which no
- * rollback, cancel or savepoint takes back, and in the row. The stricter count wins. A code whose
- * shared count is gone (server restart) is dead. Not preloaded, the row alone counts, and trying is
- * refused inside a transaction block.
+ * Guessing. A try is counted before it is evaluated, under the code's id: in shared memory, which
+ * no rollback, cancel or savepoint takes back, and in the row. The stricter count wins. A code
+ * whose shared count is gone (server restart) is dead. Not preloaded, the row alone counts, and
+ * trying is refused inside a transaction block.
  *
  * Single use. One UPDATE compares, counts and marks; its row lock lets one caller win.
  */
@@ -58,12 +58,12 @@ static AmPlan store_plan = {
 	6,
 	{TEXTOID, TEXTOID, UUIDOID, BYTEAOID, TIMESTAMPTZOID, TIMESTAMPTZOID},
 	NULL};
-static AmPlan find_plan = {
-	"SELECT id, attempts, expires_at" AM_LE "$3, used_at IS NOT NULL FROM authmeter.otp "
-	"WHERE purpose" AM_EQ "$1 AND address" AM_EQ "$2",
-	3,
-	{TEXTOID, TEXTOID, TIMESTAMPTZOID},
-	NULL};
+static AmPlan find_plan = {"SELECT id, attempts, expires_at" AM_LE
+						   "$3, used_at IS NOT NULL FROM authmeter.otp "
+						   "WHERE purpose" AM_EQ "$1 AND address" AM_EQ "$2",
+						   3,
+						   {TEXTOID, TEXTOID, TIMESTAMPTZOID},
+						   NULL};
 static AmPlan decide_plan = {
 	"UPDATE authmeter.otp SET attempts = attempts" AM_PLUS "1, used_at = "
 	"CASE WHEN authmeter.digest_equal(code_hash, $4) THEN $5 END "
@@ -143,10 +143,10 @@ purpose_check(const char *purpose)
 
 	if (len == 0 || len > AM_OTP_PURPOSE_BYTES_MAX ||
 		strspn(purpose, "abcdefghijklmnopqrstuvwxyz0123456789-") != len)
-		ereport(ERROR,
-				errcode(ERRCODE_AM_OTP_INVALID),
+		ereport(ERROR, errcode(ERRCODE_AM_OTP_INVALID),
 				errmsg("invalid purpose of a one-time code"),
-				errhint("A purpose has 1 to %d characters a-z 0-9 and hyphens.", AM_OTP_PURPOSE_BYTES_MAX));
+				errhint("A purpose has 1 to %d characters a-z 0-9 and hyphens.",
+						AM_OTP_PURPOSE_BYTES_MAX));
 }
 
 static void
@@ -177,10 +177,7 @@ code_mail(const AmOtpOrder *order, const char *code)
 				   .lifetime_ms = AM_OTP_LIFETIME_MS,
 				   .decoy = order->decoy};
 
-	snprintf(params,
-			 sizeof(params),
-			 "{\"code\":\"%s\",\"minutes\":" INT64_FORMAT "}",
-			 code,
+	snprintf(params, sizeof(params), "{\"code\":\"%s\",\"minutes\":" INT64_FORMAT "}", code,
 			 AM_OTP_LIFETIME_MS / 60000);
 	am_mail_enqueue(&mail);
 	am_secret_wipe(params, sizeof(params));
@@ -242,7 +239,8 @@ refusal(const OtpRow *row, bool evaluated)
  * with random bytes: the same work, and never a match.
  */
 static AmOtpOutcome
-row_decide(const OtpRow *row, const char *purpose, const char *address, const char *code, Datum *values)
+row_decide(const OtpRow *row, const char *purpose, const char *address, const char *code,
+		   Datum *values)
 {
 	bool evaluated = am_attempt_take(&row->id, AM_OTP_ATTEMPTS_MAX) > 0;
 	uint8 hash[2][AM_SHA256_BYTES];
@@ -261,8 +259,7 @@ row_decide(const OtpRow *row, const char *purpose, const char *address, const ch
 AmOtpOutcome
 am_otp_verify(const char *purpose, const char *address, const char *code, Size code_bytes)
 {
-	Datum values[6] = {CStringGetTextDatum(purpose),
-					   CStringGetTextDatum(address),
+	Datum values[6] = {CStringGetTextDatum(purpose), CStringGetTextDatum(address),
 					   TimestampTzGetDatum(am_clock_now())};
 	AmOtpOutcome outcome;
 	OtpRow row;
@@ -270,8 +267,8 @@ am_otp_verify(const char *purpose, const char *address, const char *code, Size c
 	am_ratelimit_require_countable();
 	am_spi_begin();
 	row = row_find(values);
-	outcome =
-		row_decide(&row, purpose, address, code_well_formed(code, code_bytes) ? code : NULL, values);
+	outcome = row_decide(&row, purpose, address, code_well_formed(code, code_bytes) ? code : NULL,
+						 values);
 	am_spi_end();
 	return outcome;
 }
@@ -305,14 +302,12 @@ authmeter_otp_issue(PG_FUNCTION_ARGS)
 
 	order.address = PG_ARGISNULL(1) ? NULL : am_user_email(PG_GETARG_DATUM(1));
 	if (order.address == NULL)
-		ereport(ERROR,
-				errcode(ERRCODE_AM_OTP_INVALID),
+		ereport(ERROR, errcode(ERRCODE_AM_OTP_INVALID),
 				errmsg("a one-time code needs an e-mail address"));
 	order.user_id = PG_ARGISNULL(2) ? NULL : PG_GETARG_UUID_P(2);
 	order.decoy = !PG_ARGISNULL(3) && PG_GETARG_BOOL(3);
 	if (!amc_rate_parse(rate, strlen(rate), &order.rate))
-		ereport(ERROR,
-				errcode(ERRCODE_AM_ARGUMENT_INVALID),
+		ereport(ERROR, errcode(ERRCODE_AM_ARGUMENT_INVALID),
 				errmsg("invalid rate of one-time codes"),
 				errhint("Write count/window, for example 5/1h, or off."));
 	PG_RETURN_TEXT_P(cstring_to_text(am_otp_issue(&order) ? "issued" : "limited"));
@@ -322,12 +317,9 @@ authmeter_otp_issue(PG_FUNCTION_ARGS)
 Datum
 authmeter_otp_verify(PG_FUNCTION_ARGS)
 {
-	static const char *const reasons[] = {[AM_OTP_OK] = "ok",
-										  [AM_OTP_NONE] = "none",
-										  [AM_OTP_EXPIRED] = "expired",
-										  [AM_OTP_USED] = "used",
-										  [AM_OTP_SPENT] = "spent",
-										  [AM_OTP_WRONG] = "wrong"};
+	static const char *const reasons[] = {
+		[AM_OTP_OK] = "ok",     [AM_OTP_NONE] = "none",   [AM_OTP_EXPIRED] = "expired",
+		[AM_OTP_USED] = "used", [AM_OTP_SPENT] = "spent", [AM_OTP_WRONG] = "wrong"};
 	char *purpose = purpose_arg(fcinfo);
 	char *address = PG_ARGISNULL(1) ? NULL : am_user_email(PG_GETARG_DATUM(1));
 	text *code = PG_ARGISNULL(2) ? NULL : PG_GETARG_TEXT_PP(2);
@@ -339,9 +331,7 @@ authmeter_otp_verify(PG_FUNCTION_ARGS)
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		ereport(ERROR, errcode(ERRCODE_INTERNAL_ERROR), errmsg("return type must be a row type"));
 	if (address != NULL)
-		outcome = am_otp_verify(purpose,
-								address,
-								code != NULL ? VARDATA_ANY(code) : NULL,
+		outcome = am_otp_verify(purpose, address, code != NULL ? VARDATA_ANY(code) : NULL,
 								code != NULL ? VARSIZE_ANY_EXHDR(code) : 0);
 	row[0] = CStringGetTextDatum(outcome == AM_OTP_OK ? "ok" : "refused");
 	row[1] = CStringGetTextDatum(reasons[outcome]);

@@ -10,28 +10,28 @@
 
 #include "core/rate.h"
 
-#define AM_OTP_DIGITS 6
-#define AM_OTP_ATTEMPTS_MAX 5
-#define AM_OTP_LIFETIME_MS INT64CONST(600000)
+#define AM_OTP_DIGITS            6
+#define AM_OTP_ATTEMPTS_MAX      5
+#define AM_OTP_LIFETIME_MS       INT64CONST(600000)
 #define AM_OTP_PURPOSE_BYTES_MAX 40
 
 typedef enum AmOtpOutcome
 {
 	AM_OTP_OK,
-	AM_OTP_NONE,	/* no code was issued */
+	AM_OTP_NONE, /* no code was issued */
 	AM_OTP_EXPIRED,
 	AM_OTP_USED,
-	AM_OTP_SPENT,	/* too many wrong tries, or the count of tries was lost */
-	AM_OTP_WRONG	/* another code, malformed ones included */
+	AM_OTP_SPENT, /* too many wrong tries, or the count of tries was lost */
+	AM_OTP_WRONG  /* another code, malformed ones included */
 } AmOtpOutcome;
 
 typedef struct AmOtpOrder
 {
-	const char *purpose;	  /* what the code is good for: 1 to AM_OTP_PURPOSE_BYTES_MAX of a-z 0-9 - */
-	const char *address;	  /* canonical e-mail address */
+	const char *purpose; /* what the code is good for: 1 to AM_OTP_PURPOSE_BYTES_MAX of a-z 0-9 - */
+	const char *address; /* canonical e-mail address */
 	const pg_uuid_t *user_id; /* whom it concerns, or NULL */
-	bool decoy;				  /* do all the work, but let no code be good and send nothing */
-	amc_rate rate;			  /* codes per purpose and address; count 0 = off */
+	bool decoy;               /* do all the work, but let no code be good and send nothing */
+	amc_rate rate;            /* codes per purpose and address; count 0 = off */
 } AmOtpOrder;
 
 /*
@@ -42,9 +42,10 @@ typedef struct AmOtpOrder
 extern bool am_otp_issue(const AmOtpOrder *order);
 
 /*
- * Tries a code. Each call that meets a live code counts as one of its tries, whatever becomes of the
- * caller's transaction; AM_OTP_OK is answered to one caller only. code need not be well formed;
- * NULL is a wrong code. To the client all refusals are one; which it was is for the audit trail.
+ * Tries a code. Each call that meets a live code counts as one of its tries, whatever becomes of
+ * the caller's transaction; AM_OTP_OK is answered to one caller only. code need not be well
+ * formed; NULL is a wrong code. To the client all refusals are one; which it was is for the audit
+ * trail.
  */
 extern AmOtpOutcome am_otp_verify(const char *purpose, const char *address, const char *code,
 								  Size code_bytes);

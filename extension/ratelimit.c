@@ -1,10 +1,10 @@
 /*
  * ratelimit.c
  *
- * Rate limits by name and key. Preloaded, the counters are those of ratetable.c. Not preloaded, each
- * key is a row of authmeter.rate_window: INSERT ... ON CONFLICT DO UPDATE creates or locks it, the
- * arithmetic of core/rate.h decides, and the lock lasts to the end of the transaction, so calls of
- * one key count one after the other.
+ * Rate limits by name and key. Preloaded, the counters are those of ratetable.c. Not preloaded,
+ * each key is a row of authmeter.rate_window: INSERT ... ON CONFLICT DO UPDATE creates or locks
+ * it, the arithmetic of core/rate.h decides, and the lock lasts to the end of the transaction, so
+ * calls of one key count one after the other.
  *
  * A row can be rolled back where shared memory cannot. Counting is therefore refused inside an
  * explicit transaction block or a subtransaction when the library is not preloaded. What cannot be
@@ -31,8 +31,11 @@ PG_FUNCTION_INFO_V1(authmeter_rate_address_key);
 PG_FUNCTION_INFO_V1(authmeter_rate_peek);
 PG_FUNCTION_INFO_V1(authmeter_rate_take);
 
-static AmPlan peek_plan = {
-	"SELECT start_ms, count FROM authmeter.rate_window WHERE key_hash" AM_EQ "$1", 1, {BYTEAOID}, NULL};
+static AmPlan peek_plan = {"SELECT start_ms, count FROM authmeter.rate_window WHERE key_hash" AM_EQ
+						   "$1",
+						   1,
+						   {BYTEAOID},
+						   NULL};
 static AmPlan lock_plan = {
 	"INSERT INTO authmeter.rate_window AS w (key_hash, start_ms, end_ms, count) VALUES ($1, 0, 0, 0) "
 	"ON CONFLICT (key_hash) DO UPDATE SET count = w.count RETURNING start_ms, count",
@@ -40,7 +43,8 @@ static AmPlan lock_plan = {
 	{BYTEAOID},
 	NULL};
 static AmPlan count_plan = {
-	"UPDATE authmeter.rate_window SET start_ms = $2, end_ms = $3, count = $4 WHERE key_hash" AM_EQ "$1",
+	"UPDATE authmeter.rate_window SET start_ms = $2, end_ms = $3, count = $4 WHERE key_hash" AM_EQ
+	"$1",
 	4,
 	{BYTEAOID, INT8OID, INT8OID, INT8OID},
 	NULL};
@@ -64,8 +68,7 @@ static void
 length_check(const char *what, Size len, Size len_max)
 {
 	if (len > len_max)
-		ereport(ERROR,
-				errcode(ERRCODE_AM_LIMIT_EXCEEDED),
+		ereport(ERROR, errcode(ERRCODE_AM_LIMIT_EXCEEDED),
 				errmsg("%s of a rate limit is longer than %zu bytes", what, len_max),
 				errhint("Count under a shorter text, for example a hash of it."));
 }
@@ -91,8 +94,7 @@ am_ratelimit_require_countable(void)
 {
 	if (am_shmem_available() || !(IsTransactionBlock() || IsSubTransaction()))
 		return;
-	ereport(ERROR,
-			errcode(ERRCODE_AM_TRANSACTION_BLOCK),
+	ereport(ERROR, errcode(ERRCODE_AM_TRANSACTION_BLOCK),
 			errmsg("cannot count inside a transaction block that could take the count back"),
 			errhint("Call the function outside a transaction block, or add authmeter to "
 					"shared_preload_libraries."));
@@ -216,8 +218,7 @@ static char *
 text_arg(FunctionCallInfo fcinfo, int n, const char *what)
 {
 	if (PG_ARGISNULL(n) || VARSIZE_ANY_EXHDR(PG_GETARG_TEXT_PP(n)) == 0)
-		ereport(ERROR,
-				errcode(ERRCODE_AM_ARGUMENT_INVALID),
+		ereport(ERROR, errcode(ERRCODE_AM_ARGUMENT_INVALID),
 				errmsg("%s of a rate limit must not be empty", what));
 	return text_to_cstring(PG_GETARG_TEXT_PP(n));
 }
@@ -229,8 +230,7 @@ rate_arg(FunctionCallInfo fcinfo, int n)
 	amc_rate rate;
 
 	if (!amc_rate_parse(spelling, strlen(spelling), &rate))
-		ereport(ERROR,
-				errcode(ERRCODE_AM_ARGUMENT_INVALID),
+		ereport(ERROR, errcode(ERRCODE_AM_ARGUMENT_INVALID),
 				errmsg("invalid rate \"%.64s\"", spelling),
 				errhint("Write count/window, for example 10/15m, or off."));
 	return rate;
@@ -239,8 +239,7 @@ rate_arg(FunctionCallInfo fcinfo, int n)
 static Datum
 verdict_datum(FunctionCallInfo fcinfo, const AmRateVerdict *verdict)
 {
-	Datum row[3] = {BoolGetDatum(verdict->allowed),
-					Int64GetDatum(verdict->remaining),
+	Datum row[3] = {BoolGetDatum(verdict->allowed), Int64GetDatum(verdict->remaining),
 					Int64GetDatum(verdict->retry_after_ms)};
 	bool nulls[3] = {false, verdict->remaining == PG_INT64_MAX, false};
 	TupleDesc desc;
@@ -260,8 +259,7 @@ authmeter_rate_take(PG_FUNCTION_ARGS)
 	AmRateVerdict verdict;
 
 	if (PG_ARGISNULL(3) || PG_GETARG_INT64(3) < 1)
-		ereport(ERROR,
-				errcode(ERRCODE_AM_ARGUMENT_INVALID),
+		ereport(ERROR, errcode(ERRCODE_AM_ARGUMENT_INVALID),
 				errmsg("cost of a rate limit must be at least 1"),
 				errhint("authmeter.rate_peek looks without counting."));
 	verdict = am_ratelimit_take(policy, key, &rate, PG_GETARG_INT64(3));

@@ -15,7 +15,7 @@
 #include "shmem.h"
 
 #define AM_RATE_POLICY_BYTES_MAX 63
-#define AM_RATE_KEY_BYTES_MAX 512
+#define AM_RATE_KEY_BYTES_MAX    512
 
 /* Key under which everything without a known client address is counted: one strict bucket. */
 #define AM_RATE_ADDRESS_UNKNOWN "unknown"

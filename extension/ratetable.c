@@ -1,20 +1,20 @@
 /*
  * ratetable.c
  *
- * Two tables of counters in shared memory, one for rate limits and one for attempts, so that a flood
- * of addresses cannot push out the counters of pending codes. Both have authmeter.rate_slots slots
- * and never grow.
+ * Two tables of counters in shared memory, one for rate limits and one for attempts, so that a
+ * flood of addresses cannot push out the counters of pending codes. Both have authmeter.rate_slots
+ * slots and never grow.
  *
- * Layout: a slot belongs to one of PARTITIONS partitions, chosen by the key; within it a key may lie
- * in either of two buckets of BUCKET_SLOTS slots. A look-up reads those 32 slots, no more. A new key
- * takes an empty slot, else an expired one; else it pushes out
- *	 - of the limits, the counter with the least counted (a flood of new keys pushes out its own kind,
- *	   not the counter that is about to refuse somebody), the oldest of several;
- *	 - of the attempts, the oldest: its secret is unusable from then on.
+ * Layout: a slot belongs to one of PARTITIONS partitions, chosen by the key; within it a key may
+ * lie in either of two buckets of BUCKET_SLOTS slots. A look-up reads those 32 slots, no more. A
+ * new key takes an empty slot, else an expired one. Else it pushes out, of the limits, the counter
+ * with the least counted (a flood of new keys pushes out its own kind, not the counter that is
+ * about to refuse somebody), the oldest of several; of the attempts the oldest, whose secret is
+ * unusable from then on.
  *
  * Locks: one LWLock a partition, shared by both tables; a slot is read and written only under its
- * partition's lock. Nothing is allocated, raised or read from a table while it is held, so a cancel
- * cannot leave a slot half written. The secret is written once, before any backend exists.
+ * partition's lock. Nothing is allocated, raised or read from a table while it is held, so a
+ * cancel cannot leave a slot half written. The secret is written once, before any backend exists.
  *
  * Keys carry the database's OID: the memory belongs to the whole server.
  */
@@ -27,10 +27,10 @@
 #include "ratelimit.h"
 #include "ratetable.h"
 
-#define PARTITIONS 64
-#define BUCKET_SLOTS 16
+#define PARTITIONS    64
+#define BUCKET_SLOTS  16
 #define BUCKETS_A_KEY 2
-#define SECRET_BYTES 32
+#define SECRET_BYTES  32
 
 typedef struct RateSlot
 {
@@ -55,10 +55,8 @@ typedef struct RateMemory
 static Size memory_size(void);
 static void memory_init(void *part);
 
-AmShmemPart am_ratelimit_shmem = {.name = "authmeter ratelimit",
-								  .locks = PARTITIONS,
-								  .size = memory_size,
-								  .init = memory_init};
+AmShmemPart am_ratelimit_shmem = {
+	.name = "authmeter ratelimit", .locks = PARTITIONS, .size = memory_size, .init = memory_init};
 
 static uint32
 partition_buckets(void)
@@ -75,7 +73,8 @@ table_slots(void)
 static Size
 memory_size(void)
 {
-	return add_size(offsetof(RateMemory, slots), mul_size(KIND_COUNT * table_slots(), sizeof(RateSlot)));
+	return add_size(offsetof(RateMemory, slots),
+					mul_size(KIND_COUNT * table_slots(), sizeof(RateSlot)));
 }
 
 static void
@@ -85,8 +84,7 @@ memory_init(void *part)
 
 	memset(memory, 0, memory_size());
 	if (!pg_strong_random(memory->secret, SECRET_BYTES))
-		ereport(FATAL,
-				errcode(ERRCODE_AM_CRYPTO_FAILED),
+		ereport(FATAL, errcode(ERRCODE_AM_CRYPTO_FAILED),
 				errmsg("could not get random bytes for the rate limits"));
 }
 
@@ -124,7 +122,8 @@ bucket_of(RateKind kind, const AmRateKey *key, int which)
 	uint64 hash = which == 0 ? key->word[0] / PARTITIONS : key->word[1] >> 1;
 	Size partition = key->word[0] % PARTITIONS;
 
-	return memory->slots + kind * table_slots() + (partition * buckets + hash % buckets) * BUCKET_SLOTS;
+	return memory->slots + kind * table_slots() +
+		   (partition * buckets + hash % buckets) * BUCKET_SLOTS;
 }
 
 static bool

@@ -18,27 +18,23 @@
 #include "service_token.h"
 #include "spi.h"
 
-#define TOKEN_PREFIX "amst_"
+#define TOKEN_PREFIX       "amst_"
 #define TOKEN_PREFIX_BYTES (sizeof(TOKEN_PREFIX) - 1)
 #define TOKEN_RANDOM_BYTES 32
-#define TOKEN_BYTES (TOKEN_PREFIX_BYTES + AMC_BASE64URL_ENCODED_LEN(TOKEN_RANDOM_BYTES))
+#define TOKEN_BYTES        (TOKEN_PREFIX_BYTES + AMC_BASE64URL_ENCODED_LEN(TOKEN_RANDOM_BYTES))
 
-#define NAME_BYTES_MAX 63
+#define NAME_BYTES_MAX    63
 #define LIFETIME_DAYS_MAX 3650
-#define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+#define NAME_CHARACTERS   "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
 PG_FUNCTION_INFO_V1(authmeter_create_service_token);
 PG_FUNCTION_INFO_V1(authmeter_revoke_service_token);
 PG_FUNCTION_INFO_V1(authmeter_service_token_allows);
 
 /* Contract I12: every scope there is. */
-static const char *const scopes_known[] = {"autoverse:byok",
-										   "autoverse:credits",
-										   "autoverse:payments",
-										   "jobpsych:reset",
-										   "jobpsych:uploads",
-										   "quizzer:validate",
-										   "vsplugin:signup"};
+static const char *const scopes_known[] = {
+	"autoverse:byok",   "autoverse:credits", "autoverse:payments", "jobpsych:reset",
+	"jobpsych:uploads", "quizzer:validate",  "vsplugin:signup"};
 
 static AmPlan create_plan = {
 	"INSERT INTO authmeter.service_token (id, name, scopes, token_hash, created_at, expires_at) "
@@ -46,24 +42,22 @@ static AmPlan create_plan = {
 	6,
 	{UUIDOID, TEXTOID, TEXTARRAYOID, BYTEAOID, TIMESTAMPTZOID, TIMESTAMPTZOID},
 	NULL};
-static AmPlan revoke_plan = {
-	"UPDATE authmeter.service_token SET revoked_at = $2 WHERE name" AM_EQ "$1 AND revoked_at IS NULL",
-	2,
-	{TEXTOID, TIMESTAMPTZOID},
-	NULL};
-static AmPlan allows_plan = {
-	"SELECT 1 FROM authmeter.service_token WHERE token_hash" AM_EQ "$1 AND revoked_at IS NULL "
-	"AND expires_at" AM_GT "$2 AND $3" AM_EQ "ANY (scopes)",
-	3,
-	{BYTEAOID, TIMESTAMPTZOID, TEXTOID},
-	NULL};
+static AmPlan revoke_plan = {"UPDATE authmeter.service_token SET revoked_at = $2 WHERE name" AM_EQ
+							 "$1 AND revoked_at IS NULL",
+							 2,
+							 {TEXTOID, TIMESTAMPTZOID},
+							 NULL};
+static AmPlan allows_plan = {"SELECT 1 FROM authmeter.service_token WHERE token_hash" AM_EQ
+							 "$1 AND revoked_at IS NULL "
+							 "AND expires_at" AM_GT "$2 AND $3" AM_EQ "ANY (scopes)",
+							 3,
+							 {BYTEAOID, TIMESTAMPTZOID, TEXTOID},
+							 NULL};
 
 static _Noreturn void
 refuse(const char *message, const char *hint)
 {
-	ereport(ERROR,
-			errcode(ERRCODE_AM_SERVICE_TOKEN_INVALID),
-			errmsg("%s", message),
+	ereport(ERROR, errcode(ERRCODE_AM_SERVICE_TOKEN_INVALID), errmsg("%s", message),
 			errhint("%s", hint));
 }
 
@@ -128,13 +122,13 @@ expiry(TimestampTz now, const Interval *lifetime)
 
 	if (days > 0 && days <= LIFETIME_DAYS_MAX)
 	{
-		at = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
-													 TimestampTzGetDatum(now),
-													 IntervalPGetDatum(lifetime)));
+		at = DatumGetTimestampTz(DirectFunctionCall2(
+			timestamptz_pl_interval, TimestampTzGetDatum(now), IntervalPGetDatum(lifetime)));
 		if (at >= now + USECS_PER_SEC)
 			return at;
 	}
-	refuse("lifetime of a service token is out of range", "Give an interval of 1 second to 3650 days.");
+	refuse("lifetime of a service token is out of range",
+		   "Give an interval of 1 second to 3650 days.");
 }
 
 static bytea *
@@ -158,11 +152,8 @@ token_new(void)
 	SET_VARSIZE(token, VARHDRSZ + TOKEN_BYTES);
 	am_random_bytes(random, sizeof(random));
 	memcpy(VARDATA(token), TOKEN_PREFIX, TOKEN_PREFIX_BYTES);
-	(void) amc_base64url_encode(random,
-								sizeof(random),
-								VARDATA(token) + TOKEN_PREFIX_BYTES,
-								TOKEN_BYTES - TOKEN_PREFIX_BYTES,
-								&len);
+	(void) amc_base64url_encode(random, sizeof(random), VARDATA(token) + TOKEN_PREFIX_BYTES,
+								TOKEN_BYTES - TOKEN_PREFIX_BYTES, &len);
 	am_secret_wipe(random, sizeof(random));
 	return token;
 }
@@ -182,12 +173,10 @@ token_store(const char *name, ArrayType *scopes, const Interval *lifetime, text 
 {
 	TimestampTz now = am_clock_now();
 	pg_uuid_t id = am_id_new(AM_ID_PARTITION_ANY);
-	Datum values[6] = {UUIDPGetDatum(&id),
-					   CStringGetTextDatum(name),
-					   PointerGetDatum(scopes),
-					   PointerGetDatum(token_hash(VARDATA(token), TOKEN_BYTES)),
-					   TimestampTzGetDatum(now),
-					   TimestampTzGetDatum(expiry(now, lifetime))};
+	Datum values[6] = {
+		UUIDPGetDatum(&id),       CStringGetTextDatum(name),
+		PointerGetDatum(scopes),  PointerGetDatum(token_hash(VARDATA(token), TOKEN_BYTES)),
+		TimestampTzGetDatum(now), TimestampTzGetDatum(expiry(now, lifetime))};
 	uint64 stored;
 
 	am_spi_begin();
@@ -206,8 +195,9 @@ authmeter_create_service_token(PG_FUNCTION_ARGS)
 	text *token;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
-		refuse("name, scopes and lifetime of a service token must not be null",
-			   "For example authmeter.create_service_token('plugin', '{vsplugin:signup}', '90 days').");
+		refuse(
+			"name, scopes and lifetime of a service token must not be null",
+			"For example authmeter.create_service_token('plugin', '{vsplugin:signup}', '90 days').");
 	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	name_check(name);
 	scopes_check(PG_GETARG_ARRAYTYPE_P(1));
@@ -258,6 +248,6 @@ authmeter_service_token_allows(PG_FUNCTION_ARGS)
 
 	if (token == NULL || PG_ARGISNULL(1))
 		PG_RETURN_BOOL(false);
-	PG_RETURN_BOOL(am_service_token_allows(
-		VARDATA_ANY(token), VARSIZE_ANY_EXHDR(token), text_to_cstring(PG_GETARG_TEXT_PP(1))));
+	PG_RETURN_BOOL(am_service_token_allows(VARDATA_ANY(token), VARSIZE_ANY_EXHDR(token),
+										   text_to_cstring(PG_GETARG_TEXT_PP(1))));
 }

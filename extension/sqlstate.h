@@ -38,9 +38,7 @@
 	X(PASSWORD_HASH_INVALID, '0', '3', '0', 400, 1, "The text is no bcrypt hash authmeter accepts.") \
 	X(PASSWORD_INVALID, '0', '3', '1', 400, 1, "The password breaks the length or character rules.") \
 	X(USER_FIELD_INVALID, '0', '3', '2', 400, 1, "A field of the user breaks its rule.")          \
-	X(METER_UNKNOWN, '0', '5', '0', 400, 1, "No meter has this name.")                            \
 	X(METER_INVALID, '0', '5', '1', 400, 1, "The meter's definition breaks a rule.")              \
-	X(IDEMPOTENCY_KEY_INVALID, '0', '5', '2', 400, 1, "An idempotency key is empty or too long.") \
 	X(OTP_INVALID, '0', '7', '0', 400, 1, "A purpose or address of a one-time code is malformed.") \
 	X(SERVICE_TOKEN_INVALID, '0', '7', '1', 400, 1, "The name, scope or lifetime of a service token is malformed.") \
 	X(REQUEST_INVALID, '0', '8', '0', 500, 0, "The request value of an endpoint is malformed.")

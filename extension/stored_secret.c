@@ -12,7 +12,7 @@
 #include "master_key.h"
 #include "seal.h"
 
-#define HANDLE_BYTES 18
+#define HANDLE_BYTES      18
 #define HANDLE_TEXT_BYTES AMC_BASE64URL_ENCODED_LEN(HANDLE_BYTES)
 
 PG_FUNCTION_INFO_V1(authmeter_secret_handle);

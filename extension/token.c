@@ -76,9 +76,12 @@ claims_find(const amc_json *doc, TokenClaims *claims)
 	for (key = amc_json_first(doc, amc_json_root(doc)); key != NULL;
 		 key = amc_json_after(doc, value))
 	{
+		size_t len = amc_json_string_raw(doc, key).len;
+
 		value = amc_json_after(doc, key);
 		for (i = 0; i < (int) lengthof(wanted); i++)
-			if (amc_json_string_equals(doc, key, wanted[i].name.ptr, wanted[i].name.len))
+			if (len >= wanted[i].name.len &&
+				amc_json_string_equals(doc, key, wanted[i].name.ptr, wanted[i].name.len))
 				*(const amc_json_node **) ((char *) claims + wanted[i].offset) = value;
 	}
 }

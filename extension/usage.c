@@ -21,6 +21,7 @@
 #include "idempotency.h"
 #include "meter.h"
 #include "spi.h"
+#include "usage.h"
 
 #define USAGE_ITEMS_MAX 10000
 
@@ -197,12 +198,8 @@ item_store(const UsageItem *item)
 	am_idempotency_store(&item->user, item->key, reply);
 }
 
-/*
- * Adds amount to a counter and returns NULL with *value set, or the refusal. A counter that has no
- * row yet gets one.
- */
-static const char *
-counter_add(const pg_uuid_t *user, int32 meter_id, int64 amount, int64 *value)
+const char *
+am_usage_counter_add(const pg_uuid_t *user, int32 meter_id, int64 amount, int64 *value)
 {
 	Datum values[4] = {UUIDPGetDatum(user), Int32GetDatum(meter_id), Int64GetDatum(amount),
 					   TimestampTzGetDatum(am_clock_now())};
@@ -225,7 +222,7 @@ static void
 item_add_alone(UsageItem *item)
 {
 	int64 value;
-	const char *refusal = counter_add(&item->user, item->meter.id, item->amount, &value);
+	const char *refusal = am_usage_counter_add(&item->user, item->meter.id, item->amount, &value);
 
 	if (refusal != NULL)
 		item->outcome = refusal;
@@ -245,7 +242,7 @@ group_add(UsageItem **items, int first, int last)
 	for (i = first; i < last && fits; i++)
 		fits = !pg_add_s64_overflow(sum, items[i]->amount, &sum);
 	if (last - first == 1 || !fits ||
-		counter_add(&items[first]->user, items[first]->meter.id, sum, &value) != NULL)
+		am_usage_counter_add(&items[first]->user, items[first]->meter.id, sum, &value) != NULL)
 	{
 		for (i = first; i < last; i++)
 			item_add_alone(items[i]);

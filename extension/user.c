@@ -28,13 +28,13 @@ PG_FUNCTION_INFO_V1(authmeter_user_create);
 PG_FUNCTION_INFO_V1(authmeter_user_import);
 PG_FUNCTION_INFO_V1(authmeter_user_password_set);
 
-static AmPlan state_plan = {
-	"SELECT token_version, disabled_at IS NOT NULL FROM authmeter.user WHERE id" AM_EQ "$1",
-	1,
-	{UUIDOID},
-	NULL};
+static AmPlan state_plan = {"SELECT token_version, disabled_at FROM authmeter.user WHERE id" AM_EQ
+							"$1",
+							1,
+							{UUIDOID},
+							NULL};
 static AmPlan state_email_plan = {
-	"SELECT token_version, disabled_at IS NOT NULL, email FROM authmeter.user WHERE id" AM_EQ "$1",
+	"SELECT token_version, disabled_at, email FROM authmeter.user WHERE id" AM_EQ "$1",
 	1,
 	{UUIDOID},
 	NULL};
@@ -72,7 +72,7 @@ state_read(AmPlan *plan, const pg_uuid_t *id, AmUserState *state)
 	if (am_spi_read_latest(plan, &arg, NULL, 1) != 1)
 		return false;
 	state->token_version = am_spi_int32(0, 1);
-	state->disabled = am_spi_bool(0, 2);
+	state->disabled = !am_spi_null(0, 2);
 	return true;
 }
 

@@ -8,8 +8,8 @@
 #include "config_value.h"
 
 #include <arpa/inet.h>
-#include <limits.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -93,10 +93,10 @@ am_value_integer(const AmSetting *setting, const char *value, int *result, AmVal
 	for (; *c >= '0' && *c <= '9'; c++)
 	{
 		/* Past every range it stays where it is, so that neither this nor the factor wraps. */
-		if (number <= INT_MAX)
+		if (number <= INT32_MAX)
 			number = number * 10 + (*c - '0');
-		if (number > INT_MAX)
-			number = INT_MAX + 1LL;
+		if (number > INT32_MAX)
+			number = INT32_MAX + 1LL;
 	}
 	c += strspn(c, BLANKS);
 	factor = unit_factor(setting->unit, c);
@@ -349,7 +349,7 @@ listen_item(char *item, AmConfig *config, AmValueError *error)
 	char prefix[AM_PREFIX_BYTES_MAX + 2] = "/";
 	char *apis = strchr(item, '=');
 	char *slash;
-	AmEndpoint endpoint;
+	AmEndpoint endpoint = {.address = ""};
 
 	if (apis == NULL)
 		return refuse(error, "Write for example 127.0.0.1:3000=vsplugin or 8080/s/x=vsplugin.",
@@ -386,7 +386,7 @@ mount_item(char *item, AmConfig *config, AmValueError *error)
 	const char *api = strtok_r(item, BLANKS, &rest);
 	const char *where = strtok_r(NULL, BLANKS, &rest);
 	const char *prefix = strtok_r(NULL, BLANKS, &rest);
-	AmEndpoint endpoint;
+	AmEndpoint endpoint = {.address = ""};
 
 	if (api == NULL || where == NULL)
 		return refuse(error, hint, "a mount needs an API and an address with a port");

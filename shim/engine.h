@@ -133,8 +133,8 @@ extern bool am_engine_init(AmEngine *engine, const AmConfig *config, int index,
 						   AmMetricsRegistry *registry, AmLogSink *sink, const int *sockets,
 						   int admin_socket);
 
-/* Runs until STOPPED. */
-extern void am_engine_run(AmEngine *engine);
+/* Runs until STOPPED; serving (may be NULL) is called once, when the listeners are open. */
+extern void am_engine_run(AmEngine *engine, void (*serving)(void));
 
 extern void am_engine_free(AmEngine *engine);
 
@@ -153,6 +153,9 @@ extern void am_engine_catalog(AmEngine *engine, AmCatalog *catalog);
 
 /* Ends an engine that cannot serve. */
 extern void am_engine_fail(AmEngine *engine, AmExit status);
+
+/* PQlibVersion() as text. */
+extern const char *am_engine_library_version(void);
 
 /* A random number below 1000. */
 extern unsigned am_engine_jitter(AmEngine *engine);

@@ -16,7 +16,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
-#include <limits.h>
+#include <linux/limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -317,7 +317,7 @@ sample(AmLog *log, const AmObservation *observation)
 		log->second = time_us / 1000000;
 		log->second_lines = 0;
 	}
-	if (log->second_lines < INT_MAX)
+	if (log->second_lines < INT32_MAX)
 		log->second_lines++;
 	above = log->second_lines - log->sample_above_per_s;
 	if (above <= 0)

@@ -128,7 +128,7 @@ am_pgconn_ready(AmPgConn *conn)
 	conn->state = AM_PGCONN_READY;
 	conn->down_since_us = 0;
 	conn->pause_ms = 0;
-	observe(conn, AM_OBS_DATABASE_UP, NULL);
+	observe(conn, AM_OBS_DATABASE_UP, "A database connection is ready.");
 }
 
 /* Messages of the server could quote input, so none is printed. */
@@ -220,6 +220,8 @@ watch_called(void *state, unsigned events)
 
 	if (conn->state == AM_PGCONN_DOWN)
 		return;
+	/* the loop has waited since the engine took the time */
+	conn->engine->now_us = am_loop_now_us();
 	if (conn->state == AM_PGCONN_CONNECTING)
 	{
 		connect_step(conn);

@@ -8,25 +8,33 @@
 #include "process.h"
 
 #include <dirent.h>
-#include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+/* The second number of /proc/self/statm is the resident size in pages (proc(5)). */
 static int64_t
 resident_bytes(void)
 {
 	FILE *file = fopen("/proc/self/statm", "re");
 	long page_bytes = sysconf(_SC_PAGESIZE);
-	int64_t total;
-	int64_t resident;
-	int fields;
+	char line[256];
+	char *total_end;
+	char *resident_end;
+	long long resident;
+	bool read;
 
 	if (file == NULL)
 		return -1;
-	fields = fscanf(file, "%" SCNd64 " %" SCNd64, &total, &resident);
+	read = fgets(line, sizeof(line), file) != NULL;
 	(void) fclose(file);
-	return fields == 2 && page_bytes > 0 ? resident * page_bytes : -1;
+	if (!read || page_bytes <= 0)
+		return -1;
+	(void) strtoll(line, &total_end, 10);
+	resident = strtoll(total_end, &resident_end, 10);
+	return resident_end > total_end ? resident * page_bytes : -1;
 }
 
 static int64_t

@@ -36,6 +36,7 @@
 struct MHD_Connection;
 struct AmEngine;
 struct AmClient;
+struct AmListener;
 struct AmPipeEntry;
 
 typedef enum AmRequestState
@@ -57,6 +58,7 @@ typedef struct AmRequest
 
 	/* HTTP side */
 	struct AmClient *client;
+	struct AmListener *listener;
 	struct MHD_Connection *connection;
 	bool suspended;
 	bool close; /* the connection ends with this reply */

@@ -30,8 +30,7 @@ extern bool amc_base64url_encode(const void *in, size_t in_len, char *out, size_
  * the alphabet, a length of 4n + 1, non-zero bits after the last byte, and
  * out_size < AMC_BASE64URL_DECODED_LEN(in_len).  The empty text is the empty
  * byte string.  After a refusal the content of out is unspecified.  out may not
- * overlap in.  Time depends on in_len and validity only as far as needed, not
- * on a secret: do not use it for key material that an attacker can time.
+ * overlap in.  The table look-ups are not constant time.
  */
 extern bool amc_base64url_decode(const char *in, size_t in_len, void *out, size_t out_size,
 								 size_t *out_len);

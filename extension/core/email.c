@@ -19,7 +19,7 @@
 
 #define WORK_BYTES     4096
 #define LABEL_BYTES    63 /* of an A-label (RFC 1035 section 2.3.4) */
-#define FOLD_PASSES    4  /* one is enough for all of Unicode that is known; more is refused */
+#define FOLD_PASSES    4  /* the first changes, the second confirms; no known text needs more */
 #define ACE_PREFIX     "xn--"
 #define ACE_PREFIX_LEN 4
 

@@ -301,6 +301,7 @@ file_from_the_environment(void)
 	Load second;
 	char variable[96];
 	const char *environment[] = {variable, NULL};
+	const char *arguments[] = {"-c", first.path, NULL};
 
 	load_all(&first, "loops = 7\n", NULL, NULL);
 	(void) snprintf(variable, sizeof(variable), "AUTHMETER_CONFIG=%s", first.path);
@@ -308,6 +309,13 @@ file_from_the_environment(void)
 	CHECK_INT(AM_CONFIG_RUN, second.outcome);
 	CHECK_INT(7, second.config.loops);
 	CHECK_STRING(first.path, second.config.file);
+	load_end(&second);
+
+	/* the command line is stronger */
+	(void) snprintf(variable, sizeof(variable), "AUTHMETER_CONFIG=/nonexistent");
+	load_all(&second, NULL, arguments, environment);
+	CHECK_INT(AM_CONFIG_RUN, second.outcome);
+	CHECK_INT(7, second.config.loops);
 	load_end(&second);
 	load_end(&first);
 }
@@ -376,11 +384,16 @@ errors_are_told_together_and_bounded(void)
 	load_all(&load, content, NULL, NULL);
 	CHECK_CONTAINS(am_text_string(&load.output), ":1: loops");
 	CHECK_CONTAINS(am_text_string(&load.output), ":2: fast_depth");
+	load_end(&load);
+
+	for (int i = 2; i < AM_CONFIG_ERRORS_MAX; i++)
+		strcat(content, "nonsense\n");
+	load_all(&load, content, NULL, NULL);
+	CHECK_CONTAINS(am_text_string(&load.output), ":20: the line is not a setting");
 	CHECK_LACKS(am_text_string(&load.output), "more errors");
 	load_end(&load);
 
-	for (int i = 0; i < AM_CONFIG_ERRORS_MAX; i++)
-		strcat(content, "nonsense\n");
+	strcat(content, "nonsense\nnonsense\n");
 	load_all(&load, content, NULL, NULL);
 	CHECK_CONTAINS(am_text_string(&load.output), "and 2 more errors\n");
 	load_end(&load);

@@ -162,6 +162,8 @@ description_can_be_read_back(void)
 	CHECK_STRING(am_text_string(&first.output), am_text_string(&again));
 	CHECK_CONTAINS(am_text_string(&again), "mount = b [::1]:8080 /s/x\n");
 	CHECK_CONTAINS(am_text_string(&again), "admin = off\n");
+	CHECK_CONTAINS(am_text_string(&again), "log_file = stdout\n");
+	CHECK_CONTAINS(am_text_string(&again), "database = \n");
 	am_text_free(&again);
 	load_end(&second);
 	load_end(&first);

@@ -230,6 +230,7 @@ nearest_names(void)
 	} cases[] = {
 		{"loop", false, "loops"},
 		{"lopos", false, "loops"},
+		{"olosp", false, "loops"},
 		{"log-levle", false, "log_level"},
 		{"databse", false, "database"},
 		{"write_queue_wait", false, "write_queue_wait_ms"},

@@ -297,16 +297,22 @@ static void
 full_pipe_does_not_stop(void)
 {
 	int ends[2];
+	int own;
 	AmLogSink sink;
 	int saved;
 
 	CHECK_INT(0, pipe2(ends, O_CLOEXEC));
 	saved = open_on_stderr(&sink, ends[1]);
+	own = sink.fd;
 	CHECK_INT(AM_LOG_SINK_PIPE, sink.kind);
+	CHECK(own != STDERR_FILENO);
+	CHECK(am_log_sink_reopen(&sink, error, sizeof(error)));
+	CHECK_INT(own, sink.fd);
 	/* the description that others share stays as it was */
 	CHECK_INT(0, fcntl(ends[1], F_GETFL) & O_NONBLOCK);
 	fill_and_account(&sink, ends[0]);
 	close_on_stderr(&sink, saved);
+	CHECK_INT(-1, fcntl(own, F_GETFD));
 	(void) close(ends[0]);
 	(void) close(ends[1]);
 }
@@ -341,11 +347,16 @@ full_blocking_pipe_does_not_stop(void)
 }
 
 /* Subscriber: adds up the counts of lost lines. */
+static int lost_told;
+
 static void
 count_lost(void *state, const AmObservation *observation)
 {
 	if (observation->id == AM_OBS_LOG_DROPPED)
+	{
 		*(int64_t *) state += observation->count;
+		lost_told++;
+	}
 }
 
 static void
@@ -371,6 +382,7 @@ full_disk_is_counted_and_told_later(void)
 	for (int i = 0; i < 10; i++)
 		CHECK_INT(0, am_log_flush(&log));
 	CHECK_INT(2, lost);
+	CHECK_INT(1, lost_told);
 
 	log.sink = &good;
 	CHECK_INT(0, am_log_flush(&log));

@@ -134,6 +134,8 @@ help_fits_a_terminal(void)
 		longest = length > longest ? length : longest;
 		page += length + (page[length] == '\n' ? 1 : 0);
 	}
+	CHECK_CONTAINS(am_text_string(&text),
+				   "\n        Print the table of settings in Markdown and exit.\n");
 	CHECK(longest <= 80);
 	CHECK(longest > 70);
 }
@@ -163,6 +165,8 @@ man_page_uses_known_requests_only(void)
 		(void) snprintf(tag, sizeof(tag), "\n.TP\n\\fB\\-\\-%s\\fR \\fI", am_settings[i].name);
 		CHECK_CONTAINS(page, tag);
 	}
+	CHECK_CONTAINS(page, "\nTime an idle keep\\-alive connection stays open. ");
+	CHECK_CONTAINS(page, "to the database\\(aqs answer, then 503. ");
 }
 
 static void
@@ -177,7 +181,7 @@ groff_takes_the_man_page(void)
 		return;
 	}
 	/* warnings make it fail: groff itself only prints them */
-	groff = popen("test -z \"$(groff -man -ww -z 2>&1 | tee /dev/stderr)\"", "w");
+	groff = popen("said=$(groff -man -ww -z 2>&1); test -z \"$said\" || ! echo \"$said\"", "w");
 	CHECK(groff != NULL);
 	if (groff == NULL)
 		return;
@@ -211,6 +215,8 @@ markdown_tables_are_whole(void)
 
 		(void) snprintf(start, sizeof(start), "\n| `%s` | `AUTHMETER_", am_settings[i].name);
 		CHECK_CONTAINS(page, start);
+		CHECK(strpbrk(am_settings[i].meaning, "|<") != NULL ||
+			  strstr(page, am_settings[i].meaning) != NULL);
 	}
 	CHECK_CONTAINS(page, "| `loops` | `AUTHMETER_LOOPS` | 1 | 1 to 64 | restart |");
 	CHECK_CONTAINS(page, "| `port` | `AUTHMETER_PORT`, `PORT` | 3000 | 1 to 65535 | restart |");

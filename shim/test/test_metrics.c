@@ -302,23 +302,24 @@ every_observation_counts_under_its_labels(void)
 			continue;
 		begin();
 		metrics = am_metrics_create(&registry);
-		seen.lane = AM_LANE_SLOW;
+		seen.lane = AM_LANE_FAST;
 		seen.reason = am_reason_count(row->reason_kind) - 1;
 		seen.count = 3;
 		am_metrics_observe(metrics, &seen);
 		am_metrics_observe(metrics, &seen);
 		(void) snprintf(sample, sizeof(sample), "\nauthmeter_%s%s%s%s%s%s%s%s%s 6\n",
 						row->metric_name, row->by_lane || seen.reason >= 0 ? "{" : "",
-						row->by_lane ? "lane=\"slow\"" : "",
+						row->by_lane ? "lane=\"fast\"" : "",
 						row->by_lane && seen.reason >= 0 ? "," : "",
 						seen.reason >= 0 ? am_reason_label(row->reason_kind) : "",
 						seen.reason >= 0 ? "=\"" : "",
 						seen.reason >= 0 ? am_reason_name(row->reason_kind, seen.reason) : "",
 						seen.reason >= 0 ? "\"" : "", row->by_lane || seen.reason >= 0 ? "}" : "");
 		CHECK_CONTAINS(render(), sample);
+		CHECK_LACKS(am_text_string(&page), "\"none\"");
 		CHECK_INT(6,
 				  am_metrics_counter_sum(&registry, (AmObsId) id,
-										 row->by_lane ? AM_LANE_SLOW : AM_LANE_NONE, seen.reason));
+										 row->by_lane ? AM_LANE_FAST : AM_LANE_NONE, seen.reason));
 		end();
 	}
 }
@@ -391,6 +392,7 @@ group_sizes_fall_into_their_buckets(void)
 	CHECK_CONTAINS(text, "authmeter_group_calls_bucket{lane=\"write\",le=\"256\"} 5\n");
 	CHECK_CONTAINS(text, "authmeter_group_calls_bucket{lane=\"write\",le=\"1024\"} 7\n");
 	CHECK_CONTAINS(text, "authmeter_group_calls_bucket{lane=\"write\",le=\"+Inf\"} 9\n");
+	CHECK_LACKS(text, "authmeter_group_calls_count{lane=\"fast\"}");
 	CHECK_CONTAINS(text, "authmeter_group_calls_sum{lane=\"write\"} 7572\n");
 	CHECK_CONTAINS(text, "authmeter_group_calls_count{lane=\"write\"} 9\n");
 	end();
@@ -542,11 +544,14 @@ subscribers_are_called_in_order(void)
 	am_obs_tell(&obs, AM_OBS_NOTE, "s", "m");
 	CHECK_INT(11, calls[0]);
 	CHECK_INT(1, calls[1]);
+	seen.id = AM_OBS_REQUEST;
+	am_obs_emit(&obs, &seen);
+	CHECK_INT(1111, calls[0]);
 	seen.id = AM_OBS_COUNT;
 	am_obs_emit(&obs, &seen);
 	seen.id = (AmObsId) -1;
 	am_obs_emit(&obs, &seen);
-	CHECK_INT(11, calls[0]);
+	CHECK_INT(1111, calls[0]);
 }
 
 static void

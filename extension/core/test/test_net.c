@@ -17,86 +17,87 @@ address(const char *text)
 	return result;
 }
 
+static const struct
+{
+	const char *text;
+	const char *canonical;
+	const char *key;
+} good_addresses[] = {
+	{"192.0.2.1", "192.0.2.1", "192.0.2.1"},
+	{"0.0.0.0", "0.0.0.0", "0.0.0.0"},
+	{"255.255.255.255", "255.255.255.255", "255.255.255.255"},
+	{"::ffff:192.0.2.1", "192.0.2.1", "192.0.2.1"},
+	{"::FFFF:c000:0201", "192.0.2.1", "192.0.2.1"},
+	{"0:0:0:0:0:ffff:192.0.2.1", "192.0.2.1", "192.0.2.1"},
+	{"::", "::", "::/64"},
+	{"::1", "::1", "::/64"},
+	{"2001:DB8::1", "2001:db8::1", "2001:db8::/64"},
+	{"2001:0db8:0000:0000:0000:0000:0000:0001", "2001:db8::1", "2001:db8::/64"},
+	{"2001:db8:1:2:3:4:5:6", "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"},
+	{"2001:db8:0:0:1:0:0:1", "2001:db8::1:0:0:1", "2001:db8::/64"},
+	{"fe80::1", "fe80::1", "fe80::/64"},
+	{"64:ff9b::192.0.2.33", "64:ff9b::c000:221", "64:ff9b::/64"},
+	{"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+	 "ffff:ffff:ffff:ffff::/64"},
+};
+static const char *const bad_addresses[] = {
+	"",
+	" ",
+	"1",
+	"127.1",
+	"1.2.3",
+	"1.2.3.4.5",
+	"1.2.3.256",
+	"01.2.3.4",
+	"1.2.3.04",
+	"1.2.3.4 ",
+	" 1.2.3.4",
+	"0x7f.0.0.1",
+	"1.2.3.-4",
+	"1..3.4",
+	"1.2.3.4.",
+	"2130706433",
+	"localhost",
+	":",
+	":::",
+	"1::2::3",
+	"2001:db8",
+	"2001:db8::g",
+	"12345::",
+	"::1%lo",
+	"fe80::1%eth0",
+	"[::1]",
+	"::1.2.3",
+	"::256.1.1.1",
+	"1:2:3:4:5:6:7:8:9",
+	"1:2:3:4:5:6:7::8:9",
+	"::1/64",
+	"0000:0000:0000:0000:0000:0000:0000:0000:0000:0000",
+	"unknown",
+};
+
 static void
 addresses(void)
 {
-	static const struct
-	{
-		const char *text;
-		const char *canonical;
-		const char *key;
-	} accepted[] = {
-		{"192.0.2.1", "192.0.2.1", "192.0.2.1"},
-		{"0.0.0.0", "0.0.0.0", "0.0.0.0"},
-		{"255.255.255.255", "255.255.255.255", "255.255.255.255"},
-		{"::ffff:192.0.2.1", "192.0.2.1", "192.0.2.1"},
-		{"::FFFF:c000:0201", "192.0.2.1", "192.0.2.1"},
-		{"0:0:0:0:0:ffff:192.0.2.1", "192.0.2.1", "192.0.2.1"},
-		{"::", "::", "::/64"},
-		{"::1", "::1", "::/64"},
-		{"2001:DB8::1", "2001:db8::1", "2001:db8::/64"},
-		{"2001:0db8:0000:0000:0000:0000:0000:0001", "2001:db8::1", "2001:db8::/64"},
-		{"2001:db8:1:2:3:4:5:6", "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"},
-		{"2001:db8:0:0:1:0:0:1", "2001:db8::1:0:0:1", "2001:db8::/64"},
-		{"fe80::1", "fe80::1", "fe80::/64"},
-		{"64:ff9b::192.0.2.33", "64:ff9b::c000:221", "64:ff9b::/64"},
-		{"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
-		 "ffff:ffff:ffff:ffff::/64"},
-	};
-	static const char *const refused[] = {
-		"",
-		" ",
-		"1",
-		"127.1",
-		"1.2.3",
-		"1.2.3.4.5",
-		"1.2.3.256",
-		"01.2.3.4",
-		"1.2.3.04",
-		"1.2.3.4 ",
-		" 1.2.3.4",
-		"0x7f.0.0.1",
-		"1.2.3.-4",
-		"1..3.4",
-		"1.2.3.4.",
-		"2130706433",
-		"localhost",
-		":",
-		":::",
-		"1::2::3",
-		"2001:db8",
-		"2001:db8::g",
-		"12345::",
-		"::1%lo",
-		"fe80::1%eth0",
-		"[::1]",
-		"::1.2.3",
-		"::256.1.1.1",
-		"1:2:3:4:5:6:7:8:9",
-		"1:2:3:4:5:6:7::8:9",
-		"::1/64",
-		"0000:0000:0000:0000:0000:0000:0000:0000:0000:0000",
-		"unknown",
-	};
 	char out[AMC_NET_KEY_BYTES];
 	amc_net_address parsed;
 	size_t i;
 
-	for (i = 0; i < LENGTH_OF(accepted); i++)
+	for (i = 0; i < LENGTH_OF(good_addresses); i++)
 	{
-		size_t len = strlen(accepted[i].text);
+		size_t len = strlen(good_addresses[i].text);
 
-		test_case(accepted[i].text);
-		CHECK(amc_net_parse(test_copy(accepted[i].text, len), len, &parsed));
-		CHECK_TEXT(accepted[i].canonical, out, amc_net_format(&parsed, out));
-		CHECK_TEXT(accepted[i].key, out, amc_net_key(&parsed, out));
+		test_case(good_addresses[i].text);
+		CHECK(amc_net_parse(test_copy(good_addresses[i].text, len), len, &parsed));
+		CHECK_TEXT(good_addresses[i].canonical, out, amc_net_format(&parsed, out));
+		CHECK_TEXT(good_addresses[i].key, out, amc_net_key(&parsed, out));
 	}
-	for (i = 0; i < LENGTH_OF(refused); i++)
+	for (i = 0; i < LENGTH_OF(bad_addresses); i++)
 	{
-		size_t len = strlen(refused[i]);
+		size_t len = strlen(bad_addresses[i]);
 
-		test_case(refused[i]);
-		CHECK(!amc_net_parse(test_copy(refused[i], len), len, &parsed));
+		test_case(bad_addresses[i]);
+		CHECK(!amc_net_parse(test_copy(bad_addresses[i], len), len, &parsed));
 	}
 	test_case("NUL");
 	CHECK(!amc_net_parse("1.2.3.4\0", 8, &parsed));
