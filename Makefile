@@ -9,7 +9,8 @@ RUN_DIR ?= .run
 FUZZ_SECONDS ?= 60
 
 EXTENSION_MAKE = $(MAKE) --no-print-directory -f extension.mk
-BUILD = $(MAKE) -s --no-print-directory all
+# Quiet: a newcomer wants to see what is started, and errors come on standard error.
+BUILD = $(MAKE) -s --no-print-directory -j"$$(nproc)" all >/dev/null
 
 export PG_CONFIG RUN_DIR FUZZ_SECONDS
 # SQL may hold `$`: it travels as it was typed, under another name.

@@ -35,7 +35,8 @@ override with_llvm = no
 endif
 
 # In this order: later tests may use what an earlier one made. `make lint` names forgotten files.
-REGRESS = install setting status key jwt jwt_attack token password ratelimit user login usage audit catalog
+REGRESS = install setting status audit key jwt jwt_attack password user login token ratelimit mail otp \
+	service_token usage api_vsplugin catalog
 ISOLATION = $(notdir $(basename $(sort $(wildcard extension/isolation/specs/*.spec))))
 ISOLATION_OPTS = --inputdir=extension/isolation --load-extension=pgcrypto --load-extension=authmeter
 TAP_TESTS = 1

@@ -18,7 +18,8 @@
 #
 # Two lanes run at the same time, for two cores; the TAP tests, which measure time, run after both.
 # What tests may rely on: psql and the server programs of the private tree on PATH, AUTHMETER_SHIM
-# (path of the shim), PERL5LIB with PostgreSQL::Test and extension/t/lib, TESTDIR (may be written).
+# (path of the shim), AUTHMETER_BUILD (variables the checkout was built with), PERL5LIB with
+# PostgreSQL::Test and extension/t/lib, TESTDIR (may be written).
 # shellcheck source=dev/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -232,7 +233,7 @@ suite_tap()
   as_account env TESTDIR="$STAGE/tap" PATH="$PGBIN:$PATH" PGPORT=65432 \
     PG_REGRESS="$pgxs/../test/regress/pg_regress" \
     PERL5LIB="$pgxs/../test/perl:$SRC/extension/t/lib" \
-    AUTHMETER_SHIM="$SRC/build/authmeter-shim" \
+    AUTHMETER_SHIM="$SRC/build/authmeter-shim" AUTHMETER_BUILD="CC=gcc WERROR=1" \
     timeout -k 30 "$TAP_LIMIT_S" perl "$SRC/dev/prove.pl" "$TAP_JOBS" "$SRC"/extension/t/*.pl
 }
 

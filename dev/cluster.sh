@@ -287,9 +287,9 @@ check_listeners()
   for mount in $LISTEN; do
     endpoint=${mount%%=*}
     endpoint=${endpoint%%/*}
-    check_endpoint "$endpoint" "LISTEN=\"127.0.0.1:13000=${mount#*=}\""
+    check_endpoint "$endpoint" "LISTEN=\"127.0.0.1:$((10000 + RANDOM % 20000))=${mount#*=}\""
   done
-  [ "$ADMIN" = off ] || check_endpoint "$ADMIN" "ADMIN=127.0.0.1:19464"
+  [ "$ADMIN" = off ] || check_endpoint "$ADMIN" "ADMIN=127.0.0.1:$((10000 + RANDOM % 20000))"
 }
 
 check_endpoint()
@@ -399,14 +399,16 @@ built_is_installed()
 
 start()
 {
-  local before after
+  local before
   place
   lock
   make_places
-  before=$(remembered listen '' "$LISTEN_DEFAULT") after=$(remembered listen "${AM_LISTEN:-}" "$LISTEN_DEFAULT")
-  LISTEN=$after
+  before=$(remembered listen '' "$LISTEN_DEFAULT")
+  LISTEN=$(remembered listen "${AM_LISTEN:-}" "$LISTEN_DEFAULT")
   ADMIN=$(remembered admin "${AM_ADMIN:-}" "$ADMIN_DEFAULT")
   before="$before $(remembered admin '' "$ADMIN_DEFAULT")"
+  # Before anything is made, so that a wrong LISTEN costs nothing.
+  [ -n "$(shim_pid)" ] || check_listeners
   if postgres_running; then
     PORT=$(sed -n 4p "$DATA/postmaster.pid" 2>/dev/null || cat "$AT/port")
     if built_is_installed; then

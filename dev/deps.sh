@@ -33,7 +33,7 @@ packages_of()
       ;;
     check)
       echo "clang:clang clang-format:clang-format clang-tidy:clang-tidy libclang-rt-dev" \
-        "cppcheck:cppcheck shellcheck:shellcheck perl:prove libipc-run-perl"
+        "cppcheck:cppcheck shellcheck:shellcheck perl:prove libipc-run-perl libdbd-pg-perl libcrypt-jwt-perl jose:jose groff:groff"
       ;;
     bench)
       echo "wrk:wrk clang:clang libcrypt-dev"

@@ -164,7 +164,7 @@ authmeter_http_vsplugin_track_usage(PG_FUNCTION_ARGS)
 	amc_span token;
 	amc_span key;
 
-	if (!am_http_text(request, "bearer", &token))
+	if (!am_http_text(request, "bearer", &token) || token.len == 0)
 		return refuse(fcinfo, 401, "Authorization header missing or malformed");
 	am_token_verify(AMC_SPAN("vsplugin"), AM_TOKEN_USE_ACCESS, token.ptr, token.len, &verdict);
 	if (verdict.outcome == AM_TOKEN_USER_UNKNOWN)

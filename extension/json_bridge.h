@@ -14,8 +14,8 @@
 
 /*
  * The jsonb of a node and everything below it, in the current context. NULL when jsonb cannot hold
- * it here: a number too wide for numeric, or a string beyond ASCII in a database whose encoding is
- * not UTF-8. Raises only when memory runs out.
+ * it here: a wide number (see core/json.h) anywhere in the document, a string beyond ASCII in a
+ * database whose encoding is not UTF-8, or a scalar. Raises only when memory runs out.
  */
 extern Jsonb *am_jsonb_from_node(const amc_json *doc, const amc_json_node *node);
 

@@ -136,6 +136,7 @@ authmeter_jwt_verify(PG_FUNCTION_ARGS)
 	rules.leeway_s = arg_leeway_s(fcinfo, 2);
 	rules.issuer = arg_span_or_none(fcinfo, 3);
 	rules.audience = arg_span_or_none(fcinfo, 4);
+	jwt.key = NULL;
 	if (arg_token(fcinfo, &token, &jwt.outcome))
 		am_jwt_verify(token.ptr, token.len, &rules, &jwt);
 	if (jwt.outcome == AM_JWT_OK)

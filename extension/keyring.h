@@ -49,7 +49,8 @@ typedef struct AmKey
 	AmHmac *hmac;
 	AmPkey *public_key;
 	AmPkey *private_key;
-	Size secret_len; /* of an opened HS256 secret */
+	uint8 (*good)[AM_SHA256_BYTES]; /* signatures found good lately; see am_key_verify */
+	Size secret_len;                /* of an opened HS256 secret */
 } AmKey;
 
 typedef struct AmRing
@@ -85,7 +86,13 @@ am_key_verifies(const AmKey *key, TimestampTz now)
 	return now < key->retires_at;
 }
 
-/* True when signature is a good one over data. Raises only for a key that cannot be opened. */
+/*
+ * True when signature is a good one over data. Raises only for a key that cannot be opened.
+ *
+ * For asymmetric keys the last good signatures are remembered by the digest of data and signature,
+ * in the copy of the key and no longer than it. Only that the signature is good is remembered:
+ * whether the key is in force, and every claim, is looked at each time.
+ */
 extern bool am_key_verify(AmKey *key, const void *data, Size len, const uint8 *signature,
 						  Size signature_len);
 

@@ -36,11 +36,13 @@ static AmPlan peek_plan = {"SELECT start_ms, count FROM authmeter.rate_window WH
 						   1,
 						   {BYTEAOID},
 						   NULL};
+/* A new row has the end that its first count gives it, so that counting moves no index entry. */
 static AmPlan lock_plan = {
-	"INSERT INTO authmeter.rate_window AS w (key_hash, start_ms, end_ms, count) VALUES ($1, 0, 0, 0) "
-	"ON CONFLICT (key_hash) DO UPDATE SET count = w.count RETURNING start_ms, count",
-	1,
-	{BYTEAOID},
+	"INSERT INTO authmeter.rate_window AS w (key_hash, start_ms, end_ms, count) "
+	"VALUES ($1, $2, $3, 0) ON CONFLICT (key_hash) DO UPDATE SET count = w.count "
+	"RETURNING start_ms, count",
+	3,
+	{BYTEAOID, INT8OID, INT8OID},
 	NULL};
 static AmPlan count_plan = {
 	"UPDATE authmeter.rate_window SET start_ms = $2, end_ms = $3, count = $4 WHERE key_hash" AM_EQ
@@ -129,6 +131,8 @@ row_count(Datum *values, const amc_rate *rate, int64 cost, int64 now_ms)
 	amc_rate_result result;
 
 	am_spi_run(&purge_plan, &now, NULL, 0);
+	values[1] = now;
+	values[2] = Int64GetDatum(now_ms + rate->window_ms);
 	am_spi_run(&lock_plan, values, NULL, 1);
 	window = window_of_row();
 	result = amc_rate_step(&window, now_ms, rate, cost);

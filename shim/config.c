@@ -278,6 +278,15 @@ print_asked(const AmConfigReading *reading)
 	return false;
 }
 
+/* The answer to --check. */
+static void
+print_checked(const AmConfig *config, AmText *output)
+{
+	for (int i = 0; i < config->warning_count; i++)
+		am_text_printf(output, "%s: warning: %s\n", AM_PROGRAM_NAME, config->warning[i]);
+	am_text_printf(output, "%s: the configuration is valid\n", AM_PROGRAM_NAME);
+}
+
 AmConfigOutcome
 am_config_load(AmConfig *config, int argc, char **argv, char **environment, AmText *output)
 {
@@ -299,7 +308,10 @@ am_config_load(AmConfig *config, int argc, char **argv, char **environment, AmTe
 	check = reading.option[AM_OPTION_CHECK];
 	if (!finish(&reading))
 		return AM_CONFIG_FAILED;
-	return check ? AM_CONFIG_CHECKED : AM_CONFIG_RUN;
+	if (!check)
+		return AM_CONFIG_RUN;
+	print_checked(config, output);
+	return AM_CONFIG_CHECKED;
 }
 
 /* ---- reload ---- */

@@ -138,8 +138,8 @@ typedef enum AmConfigOutcome
 /*
  * Loads the configuration.  argv is main's (values of secret settings are
  * overwritten in it after they were copied); environment is environ.
- * What is to be printed (help, or one "authmeter-shim: ..." line an error, hints
- * on lines of their own) is appended to output, which the caller prepared with
+ * What is to be printed (help, the answer to --check, or one "authmeter-shim: ..."
+ * line an error, hints on lines of their own) is appended to output, which the caller prepared with
  * AM_CONFIG_OUTPUT_BYTES_MAX.  On PRINTED and FAILED config holds nothing.
  */
 extern AmConfigOutcome am_config_load(AmConfig *config, int argc, char **argv, char **environment,

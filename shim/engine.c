@@ -42,16 +42,6 @@ am_engine_jitter(AmEngine *engine)
 	return (unsigned) (engine->jitter >> 33) % 1000;
 }
 
-/* "150020": the figure libpq tells. */
-const char *
-am_engine_library_version(void)
-{
-	static _Thread_local char version[16];
-
-	(void) snprintf(version, sizeof(version), "%d", PQlibVersion());
-	return version;
-}
-
 static void
 state_enter(AmEngine *engine, AmEngineState state)
 {
@@ -144,7 +134,7 @@ am_engine_init(AmEngine *engine, const AmConfig *config, int index, AmMetricsReg
 	engine->loop_count = config->loops;
 	engine->registry = registry;
 	engine->now_us = am_loop_now_us();
-	engine->loop.epoll_fd = -1;
+	am_loop_init(&engine->loop);
 	am_http_init(engine, sockets, admin_socket);
 	state_enter(engine, AM_ENGINE_LOADING);
 	if (pthread_mutex_init(&engine->mailbox.mutex, NULL) != 0 ||
@@ -216,7 +206,6 @@ engine_turn(AmEngine *engine)
 		return;
 	}
 	engine->now_us = am_loop_now_us();
-	am_lanes_pump(engine);
 	am_http_run(engine);
 	am_lanes_pump(engine);
 	mailbox_take(engine);
@@ -246,7 +235,7 @@ am_engine_run(AmEngine *engine, void (*serving)(void))
 void
 am_engine_free(AmEngine *engine)
 {
-	if (engine->loop.epoll_fd >= 0)
+	if (am_loop_is_open(&engine->loop))
 		am_http_close(engine);
 	am_lanes_free(engine);
 	am_control_free(engine);

@@ -32,7 +32,7 @@
 #include "argument.h"
 #include "catalog.h"
 #include "config.h"
-#include "control.h"
+#include "catalog_control.h"
 #include "http.h"
 #include "lanes.h"
 #include "limits.h"
@@ -153,9 +153,6 @@ extern void am_engine_catalog(AmEngine *engine, AmCatalog *catalog);
 
 /* Ends an engine that cannot serve. */
 extern void am_engine_fail(AmEngine *engine, AmExit status);
-
-/* PQlibVersion() as text. */
-extern const char *am_engine_library_version(void);
 
 /* A random number below 1000. */
 extern unsigned am_engine_jitter(AmEngine *engine);

@@ -214,7 +214,7 @@ admin_handle(void *cls, struct MHD_Connection *connection, const char *url, cons
 	}
 	am_text_init(&body, AM_METRICS_PAGE_BYTES_MAX);
 	answer = am_admin_answer(engine->registry, am_loop_now_us(), method, url,
-							 am_engine_library_version(), &body);
+							 am_pgconn_library_version(), &body);
 	response = MHD_create_response_from_buffer(body.length, (void *) am_text_string(&body),
 											   MHD_RESPMEM_MUST_COPY);
 	if (response != NULL)

@@ -60,15 +60,27 @@ signals_called(void *state, unsigned events)
 		loop->signal_call(loop->signal_state, info.ssi_signo);
 }
 
+void
+am_loop_init(AmLoop *loop)
+{
+	*loop = (AmLoop){.epoll_fd = -1};
+	am_watch_init(&loop->ticker, ticker_called, loop);
+	am_watch_init(&loop->signals, signals_called, loop);
+	am_watch_init(&loop->waker, waker_called, loop);
+}
+
+bool
+am_loop_is_open(const AmLoop *loop)
+{
+	return loop->epoll_fd >= 0;
+}
+
 bool
 am_loop_open(AmLoop *loop)
 {
 	int fd;
 
-	*loop = (AmLoop){.epoll_fd = -1};
-	am_watch_init(&loop->ticker, ticker_called, loop);
-	am_watch_init(&loop->signals, signals_called, loop);
-	am_watch_init(&loop->waker, waker_called, loop);
+	am_loop_init(loop);
 	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (loop->epoll_fd < 0)
 		return false;

@@ -45,8 +45,13 @@ typedef struct AmLoop
 /* Initial value of a watch. */
 extern void am_watch_init(AmWatch *watch, AmWatchCall call, void *state);
 
+/* A loop that is closed: am_loop_close is harmless. */
+extern void am_loop_init(AmLoop *loop);
+
 /* Opens the loop with its waker.  False with errno otherwise. */
 extern bool am_loop_open(AmLoop *loop);
+
+extern bool am_loop_is_open(const AmLoop *loop);
 
 /* Closes everything the loop owns; watched descriptors stay open. */
 extern void am_loop_close(AmLoop *loop);

@@ -43,13 +43,29 @@ am_pgconn_next_pause_ms(int last_ms, int minimum_ms, int maximum_ms, bool eager,
 }
 
 static void
-observe(const AmPgConn *conn, AmObsId id, const char *message)
+observe(const AmPgConn *conn, AmObsId id, const char *message, int count)
 {
 	AmObservation observation = am_obs_make(id);
 
 	observation.lane = conn->lane;
 	observation.message = message;
+	observation.count = count;
 	am_obs_emit(&conn->engine->obs, &observation);
+}
+
+/* Every failed attempt is counted, but an outage fills no log: a line now and then stands for all. */
+static void
+observe_failure(AmPgConn *conn, const char *message)
+{
+	int64_t now_us = am_loop_now_us();
+
+	conn->failures++;
+	if (conn->failure_told_us != 0 &&
+		now_us - conn->failure_told_us < (int64_t) AM_PGCONN_TELL_MS * 1000)
+		return;
+	observe(conn, AM_OBS_DATABASE_RECONNECT, message, conn->failures);
+	conn->failures = 0;
+	conn->failure_told_us = now_us;
 }
 
 /* libpq's message on one line; it names hosts and roles, never passwords. */
@@ -60,7 +76,7 @@ libpq_reason(const AmPgConn *conn, char reason[AM_PGCONN_REASON_BYTES])
 	size_t length = 0;
 
 	for (; *message != '\0' && length < AM_PGCONN_REASON_BYTES - 1; message++)
-		reason[length++] = *message == '\n' ? ' ' : *message;
+		reason[length++] = (unsigned char) *message < 0x20 ? ' ' : *message;
 	while (length > 0 && reason[length - 1] == ' ')
 		length--;
 	reason[length] = '\0';
@@ -102,13 +118,15 @@ am_pgconn_drop(AmPgConn *conn, const char *reason, bool at_once)
 	libpq_reason(conn, message);
 	if (at_once)
 	{
-		observe(conn, AM_OBS_DATABASE_RECYCLED, reason);
+		observe(conn, AM_OBS_DATABASE_RECYCLED, reason, 1);
 		conn->retry_us = 0;
 	}
 	else
 	{
-		observe(conn, ready ? AM_OBS_DATABASE_DOWN : AM_OBS_DATABASE_RECONNECT,
-				reason != NULL ? reason : message);
+		if (ready)
+			observe(conn, AM_OBS_DATABASE_DOWN, reason != NULL ? reason : message, 1);
+		else if (conn->engine->exit == AM_EXIT_OK)
+			observe_failure(conn, reason != NULL ? reason : message);
 		pause_begin(conn);
 	}
 	pg_finish(conn);
@@ -128,7 +146,8 @@ am_pgconn_ready(AmPgConn *conn)
 	conn->state = AM_PGCONN_READY;
 	conn->down_since_us = 0;
 	conn->pause_ms = 0;
-	observe(conn, AM_OBS_DATABASE_UP, "A database connection is ready.");
+	conn->failure_told_us = 0;
+	observe(conn, AM_OBS_DATABASE_UP, "A database connection is ready.", 1);
 }
 
 /* Messages of the server could quote input, so none is printed. */
@@ -254,4 +273,13 @@ am_pgconn_tick(AmPgConn *conn)
 	else if ((conn->state == AM_PGCONN_CONNECTING || conn->state == AM_PGCONN_OPEN) &&
 			 now_us - conn->since_us > (int64_t) conn->engine->tuning.connect_timeout_ms * 1000)
 		am_pgconn_drop(conn, "connecting took too long", false);
+}
+
+const char *
+am_pgconn_library_version(void)
+{
+	static _Thread_local char version[16];
+
+	(void) snprintf(version, sizeof(version), "%d", PQlibVersion());
+	return version;
 }

@@ -30,6 +30,7 @@
 
 #define AM_PGCONN_EAGER_MS       30000
 #define AM_PGCONN_EAGER_PAUSE_MS 500
+#define AM_PGCONN_TELL_MS        10000 /* one log line about failing attempts in so long */
 #define AM_PGCONN_REASON_BYTES   256 /* of libpq's message, in the log */
 
 struct AmEngine;
@@ -68,6 +69,8 @@ typedef struct AmPgConn
 	int64_t down_since_us; /* first failure since it was READY, 0 = none */
 	int64_t retry_us;      /* DOWN: when to try */
 	int pause_ms;          /* last pause */
+	int failures;          /* attempts that failed and were not told yet */
+	int64_t failure_told_us; /* 0 = none since it was READY */
 } AmPgConn;
 
 /* Prepares a connection that is DOWN and due at once. */
@@ -96,5 +99,8 @@ extern void am_pgconn_close(AmPgConn *conn);
 /* The next pause in ms.  Pure: jitter is 0..999. */
 extern int am_pgconn_next_pause_ms(int last_ms, int minimum_ms, int maximum_ms, bool eager,
 								   unsigned jitter);
+
+/* PQlibVersion() as text, "150020". */
+extern const char *am_pgconn_library_version(void);
 
 #endif /* AM_SHIM_PGCONN_H */

@@ -56,6 +56,8 @@ FROM (VALUES
 	('placeholder', 'CHANGE-ME-8f3k2j5h6g7d8s9a0q1w2e3r4t5y'),
 	('placeholder with blanks', 'please Change This value 7h3k2j5h6g7d8s'),
 	('template', 'Your_Secret_Here_8f3k2j5h6g7d8s9a0q1w2'),
+	('words of a template', 'my-super-secret-key-that-is-32-chars-long'),
+	('words run together', 'thisIsAVeryLongSecretKeyForTestingPurposesOnly'),
 	('one character', repeat('x', 64)),
 	('repeated block', repeat('Zq8vT3nL', 8)),
 	('counted', 'ABCDEFGHIJKLMNOPQRSTUVWXYZ[\]^_`abcdef'),
@@ -79,6 +81,8 @@ MQIDAQAB
 	('JWK short', '{"kty":"oct","k":"c2hvcnQ"}'),
 	('JWK not base64url', '{"kty":"oct","k":"hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG+Onbc6mxCcYg"}'),
 	('JWK of another algorithm', '{"kty":"oct","k":"hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG-Onbc6mxCcYg","alg":"HS512"}')) t(label, secret);
+-- A word of templates does not condemn a secret that has enough of its own.
+SELECT authmeter.key_import('key-word', 'prod-jwt-secret-9fK2mQ7xT4vB8nL5', kid => 'w');
 -- The DER of a public key as bytes.
 SELECT authmeter.key_import('key-refused', decode('MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAsk5jkVKjLVYRFcvYOyUJ+cSahDTgtM9nmAcuzA2u27w2N9W1gDuIOXT2ZUY/k93+UKqJiZs1o8rcGjKusxp2Z9DjdsXxMmgmlWZ5MwYgPgdl3ozaINxOgVH15XDYcY9FjrQRgCcJLhNE9MROl3IAMo0AM+Ue+V13XTphFOL+qYYhQRp1v+2NWv/efooXhwvRmkCooMNac+KUbMd+M5PcJYU2bHjgT+GmvDadvkxuBG5tuju1rpnSgmQ98VqlHJM79z3Qs04iImPYTWZyWYwIyvsZDTV7a4JVteDsEwp4uC+JsJKRLbXBjnrJ3gMZuuES7gInbOeRGZWwLL1Ju6gFMQIDAQAB', 'base64'));
 -- Nothing stayed; a short secret works in development and stops working when that is over.

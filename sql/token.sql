@@ -1,6 +1,6 @@
 -- Session tokens: good for one user, one API and one use, until they expire or are revoked.
-SELECT authmeter.key_import('tokentest', 'an HS256 secret of the token test, long enough') IS NOT NULL;
-SELECT authmeter.key_import('tokenother', 'another HS256 secret of the token test, as long') IS NOT NULL;
+SELECT authmeter.key_import('tokentest', 'AEy4EWWiENKploddAxayXs6gxvxQ8K6JyRaxcDxFQPNba/4y') IS NOT NULL;
+SELECT authmeter.key_import('tokenother', 'bc7pZo8ot65QxF96D621LPRAra7oczJuZqHjL3jlPALw0ylO') IS NOT NULL;
 SELECT (authmeter.user_create('token-ana@example.com')).user_id AS ana \gset
 SELECT (authmeter.user_create('token-bob@example.com')).user_id AS bob \gset
 \set nobody '''00000000-0000-7000-8000-000000000000'''
@@ -12,7 +12,7 @@ SELECT header::text, claims - '{userId,jti,iat,exp}'::text[] AS claims, claims -
 	abs((claims ->> 'iat')::bigint - extract(epoch FROM authmeter.clock())) < 60 AS now
 FROM authmeter.jwt_decode(:'token');
 SELECT split_part(:'token', '.', 1);
-SELECT translate(encode(hmac(substring(:'token' FROM '^[^.]+\.[^.]+'), 'an HS256 secret of the token test, long enough', 'sha256'), 'base64'), '+/=' || chr(10), '-_')
+SELECT translate(encode(hmac(substring(:'token' FROM '^[^.]+\.[^.]+'), 'AEy4EWWiENKploddAxayXs6gxvxQ8K6JyRaxcDxFQPNba/4y', 'sha256'), 'base64'), '+/=' || chr(10), '-_')
 	= split_part(:'token', '.', 3) AS signed_as_anybody_would;
 SELECT (authmeter.jwt_decode(authmeter.token_issue(:'ana', 'tokentest', 'access'))).claims ->> 'jti'
 	<> (authmeter.jwt_decode(authmeter.token_issue(:'ana', 'tokentest', 'access'))).claims ->> 'jti' AS jti_differ;
@@ -35,7 +35,7 @@ SELECT * FROM authmeter.token_verify(:'token', 'tokenother', 'access');
 SELECT * FROM authmeter.token_user(:'token', 'tokenother', 'access');
 SELECT * FROM authmeter.token_verify(:'token', 'tokennone', 'access');
 -- An API that shares its secret with another still refuses the other's tokens.
-SELECT authmeter.key_import('tokentwin', 'an HS256 secret of the token test, long enough') IS NOT NULL;
+SELECT authmeter.key_import('tokentwin', 'AEy4EWWiENKploddAxayXs6gxvxQ8K6JyRaxcDxFQPNba/4y') IS NOT NULL;
 SELECT * FROM authmeter.token_verify(:'token', 'tokentwin', 'access');
 
 -- Expiry to the second, without leeway, also inside a transaction that began before it.
@@ -49,7 +49,7 @@ SELECT * FROM authmeter.token_verify(:'short', 'tokentest', 'access');
 COMMIT;
 
 -- Forged and foreign tokens. What the secret's other holders sign counts only with all our claims.
-CREATE FUNCTION pg_temp.forge(header text, claims text, secret text DEFAULT 'an HS256 secret of the token test, long enough')
+CREATE FUNCTION pg_temp.forge(header text, claims text, secret text DEFAULT 'AEy4EWWiENKploddAxayXs6gxvxQ8K6JyRaxcDxFQPNba/4y')
 RETURNS text LANGUAGE sql AS $$
 	WITH part AS (SELECT translate(encode(convert_to(header, 'UTF8'), 'base64') || '.' || encode(convert_to(claims, 'UTF8'), 'base64'),
 		'+/=' || chr(10), '-_') AS input)

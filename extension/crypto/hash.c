@@ -33,6 +33,21 @@ am_sha256(const void *data, Size len, uint8 digest[AM_SHA256_BYTES])
 		am_openssl_fail("compute a SHA-256 digest");
 }
 
+void
+am_sha256_pair(const void *a, Size a_len, const void *b, Size b_len, uint8 digest[AM_SHA256_BYTES])
+{
+	static EVP_MD_CTX *ctx = NULL; /* kept; each use begins anew */
+	EVP_MD *md = am_openssl_sha256();
+	uint64 len = a_len;
+
+	if (ctx == NULL && (ctx = EVP_MD_CTX_new()) == NULL)
+		am_openssl_fail("compute a SHA-256 digest");
+	if (EVP_DigestInit_ex2(ctx, md, NULL) != 1 || EVP_DigestUpdate(ctx, &len, sizeof(len)) != 1 ||
+		EVP_DigestUpdate(ctx, a, a_len) != 1 || EVP_DigestUpdate(ctx, b, b_len) != 1 ||
+		EVP_DigestFinal_ex(ctx, digest, NULL) != 1)
+		am_openssl_fail("compute a SHA-256 digest");
+}
+
 AmHmac *
 am_hmac_new(MemoryContext cxt, const void *key, Size len)
 {

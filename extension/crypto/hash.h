@@ -13,6 +13,10 @@
 /* The digest of len bytes; raises AM_CRYPTO_FAILED if OpenSSL refuses. */
 extern void am_sha256(const void *data, Size len, uint8 digest[AM_SHA256_BYTES]);
 
+/* The digest of two pieces, told apart by the length of the first. */
+extern void am_sha256_pair(const void *a, Size a_len, const void *b, Size b_len,
+						   uint8 digest[AM_SHA256_BYTES]);
+
 /* A keyed HMAC state; the key's two padded blocks are hashed once, at am_hmac_new. */
 typedef struct AmHmac AmHmac;
 

@@ -33,7 +33,8 @@ CREATE OPERATOR evil_$role.= (FUNCTION = evil_$role.always, LEFTARG = uuid, RIGH
 CREATE FUNCTION evil_$role.always(text, text) RETURNS boolean LANGUAGE sql AS 'SELECT true';
 CREATE OPERATOR evil_$role.= (FUNCTION = evil_$role.always, LEFTARG = text, RIGHTARG = text);
 CREATE OPERATOR evil_$role.<> (FUNCTION = evil_$role.always, LEFTARG = text, RIGHTARG = text);
-CREATE FUNCTION evil_$role.jsonb_build_object(VARIADIC "any") RETURNS jsonb LANGUAGE internal AS 'jsonb_build_object_noargs';
+CREATE FUNCTION evil_$role.octet_length(text) RETURNS int LANGUAGE sql AS 'SELECT 0';
+CREATE FUNCTION evil_$role.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS $$ SELECT '2000-01-01Z'::timestamptz $$;
 CREATE FUNCTION evil_$role.lower(text) RETURNS text LANGUAGE sql AS $$ SELECT 'evil' $$;
 CREATE FUNCTION evil_$role.crypt(text, text) RETURNS text LANGUAGE sql AS $$ SELECT $2 $$;
 CREATE TEMP TABLE "user" (id uuid, email text);

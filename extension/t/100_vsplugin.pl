@@ -251,12 +251,24 @@ answer('strict: a forwarded address from nobody we trust',
 	$s->post('/signup', '{"email":"ana@example.com"}', { 'X-Forwarded-For' => '10.1.1.1' }), 401, $required);
 
 # The limit comes first, before the body is looked at, and counts refused bodies too.
+# Fresh addresses, so that nothing has been counted for them: those of clients behind a proxy we trust.
 $s->sql("SELECT authmeter.setting_set('vsplugin.signup_limit', '2/1h')");
-my @limited = map { $s->post('/signup', $_) } '{', '{}', '{', '{"email":"no@example.com"}';
+$s->sql("SELECT authmeter.setting_set('authmeter.trusted_proxies', '127.0.0.1')");
+sub from
+{
+	my ($address, $body) = @_;
+	return $s->post('/signup', $body, { 'X-Forwarded-For' => $address });
+}
+ok($s->poll(sub { from('192.0.2.1', '{}')->{status} == 400 }, 'the shim trusts the proxy'),
+	'trusted proxies reach the shim without a restart');
+my @limited = map { from('192.0.2.2', $_) } '{', '{}', '{', '{"email":"no@example.com"}';
 is(join(' ', map { $_->{status} } @limited), '400 400 429 429', 'two pass, the third is refused');
 answer('strict: limit', $limited[3], 429, '{"error":"Too many requests"}');
 like($limited[3]{headers}{'retry-after'}[0], qr/^\d+$/, 'Retry-After in whole seconds');
 cmp_ok($limited[3]{headers}{'retry-after'}[0], '<=', 3600, 'within the window');
+is(from('192.0.2.2, 192.0.2.3', '{}')->{status}, 400, 'the right-most address counts');
+is(from('192.0.2.4, 192.0.2.2', '{}')->{status}, 429, 'whatever stands left of it');
+is(join(' ', map { from("2001:db8::$_", '{}')->{status} } 1 .. 3), '400 400 429', 'an IPv6 client is its /64');
 
 is($s->stop_shim, 0, 'the shim stops cleanly');
 unlike($s->shim_log, qr/\Q$token\E|Bearer|\Q$service_token\E|sk-ana/, 'nothing secret in its log');

@@ -97,7 +97,8 @@ for my $drip (
 	my $select = IO::Select->new($socket);
 	my $cut = $s->poll(
 		sub {
-			return 1 if $select->can_read(0) && !sysread($socket, my $got, 4096);
+			my $got;
+			return 1 if $select->can_read(0) && !sysread $socket, $got, 4096;
 			return !defined syswrite $socket, ' ';
 		},
 		"$phase drip is cut");
@@ -109,7 +110,8 @@ for my $drip (
 	my $socket = $s->connect_port;
 	my $begin = time;
 	syswrite $socket, $smuggled;
-	1 while sysread $socket, my $got, 4096;
+	my $got;
+	1 while sysread $socket, $got, 4096;
 	cmp_ok(time - $begin, '>', 1.5, 'idle connection: kept for its time');
 	cmp_ok(time - $begin, '<', 5, 'idle connection: then closed');
 }
@@ -122,8 +124,9 @@ for my $many (128, 256)
 	my $answered = 0;
 	for my $socket (@sockets)
 	{
-		$answered++
-		  if IO::Select->new($socket)->can_read(5) && sysread($socket, my $got, 4096) && $got =~ /^HTTP\/1\.1 200/;
+		my $got = '';
+		sysread $socket, $got, 4096 if IO::Select->new($socket)->can_read(5);
+		$answered++ if $got =~ m{^HTTP/1\.1 200};
 	}
 	is($answered, $many, "$many connections at once");
 }

@@ -69,8 +69,8 @@ sub garbage
 	return \%got;
 }
 
-# Warm up first, so that what is allocated once is there when the memory is first looked at.
-Authmeter::Load::finish(Authmeter::Load::start(4, sub { garbage(time + 3) }));
+# Warm up first with the same load: slots and buffers that are allocated once are there afterwards.
+Authmeter::Load::finish(Authmeter::Load::start(4, sub { garbage(time + 12) }));
 my $before = memory_kb();
 my $begin = time;
 my $load = Authmeter::Load::start(4, sub { garbage($begin + $seconds) });

@@ -400,8 +400,37 @@ errors_are_told_together_and_bounded(void)
 }
 
 static void
+assignments_are_bounded(void)
+{
+	static char content[32 * 300];
+	size_t length = 0;
+	Load load;
+
+	for (int i = 0; i < 300; i++)
+		length +=
+			(size_t) snprintf(content + length, sizeof(content) - length, "listen = %d=a\n", 1 + i);
+	load_all(&load, content, NULL, NULL);
+	CHECK_INT(AM_CONFIG_FAILED, load.outcome);
+	CHECK_CONTAINS(am_text_string(&load.output), ":257: listen: there are more than 256 settings");
+	load_end(&load);
+}
+
+static void
+bounds_may_be_equal(void)
+{
+	static const char *const arguments[] = {"--reconnect_min_ms=1s", "--reconnect_max_ms=1s",
+											"--write_lock_timeout_ms=1999", NULL};
+	Load load;
+
+	load_all(&load, NULL, arguments, NULL);
+	CHECK_INT(AM_CONFIG_RUN, load.outcome);
+	load_end(&load);
+}
+
+static void
 misspelt_variables_are_warned_about(void)
 {
+	static const char *const arguments[] = {"--check", NULL};
 	static const char *const environment[] = {"AUTHMETER_LOPS=3", "AUTHMETER_SOMETHING_ELSE=1",
 											  "AUTHMETER_EMPTY=", "AUTHMETER_CONFIG=", NULL};
 	Load load;
@@ -414,6 +443,12 @@ misspelt_variables_are_warned_about(void)
 				 load.config.warning[0]);
 	CHECK_STRING("environment variable AUTHMETER_SOMETHING_ELSE names no setting",
 				 load.config.warning[1]);
+	load_end(&load);
+
+	load_all(&load, NULL, arguments, environment);
+	CHECK_INT(AM_CONFIG_CHECKED, load.outcome);
+	CHECK_CONTAINS(am_text_string(&load.output),
+				   "authmeter-shim: warning: environment variable AUTHMETER_LOPS names no");
 	load_end(&load);
 }
 
@@ -431,6 +466,8 @@ main(void)
 	TEST_RUN(file_from_the_environment);
 	TEST_RUN(errors_name_their_origin);
 	TEST_RUN(errors_are_told_together_and_bounded);
+	TEST_RUN(assignments_are_bounded);
+	TEST_RUN(bounds_may_be_equal);
 	TEST_RUN(misspelt_variables_are_warned_about);
 	return test_end("shim config");
 }

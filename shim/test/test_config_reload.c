@@ -121,7 +121,7 @@ printing_options(void)
 		{"-V", AM_CONFIG_PRINTED, "authmeter-shim 1.0\n"},
 		{"--man", AM_CONFIG_PRINTED, ".TH AUTHMETER\\-SHIM 1"},
 		{"--settings-markdown", AM_CONFIG_PRINTED, "# Settings of authmeter-shim\n"},
-		{"--check", AM_CONFIG_CHECKED, ""},
+		{"--check", AM_CONFIG_CHECKED, "authmeter-shim: the configuration is valid\n"},
 	};
 
 	for (size_t i = 0; i < LENGTH_OF(cases); i++)

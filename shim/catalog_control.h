@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * control.h
+ * catalog_control.h
  *	  The control connection: reads the tables at start, and when they change.
  *
  * One query after the other, in this order:
@@ -12,8 +12,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef AM_SHIM_CONTROL_H
-#define AM_SHIM_CONTROL_H
+#ifndef AM_SHIM_CATALOG_CONTROL_H
+#define AM_SHIM_CATALOG_CONTROL_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -81,4 +81,4 @@ extern void am_control_reload(struct AmEngine *engine);
 
 extern void am_control_free(struct AmEngine *engine);
 
-#endif /* AM_SHIM_CONTROL_H */
+#endif /* AM_SHIM_CATALOG_CONTROL_H */

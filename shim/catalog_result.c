@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
- * control_load.c
- *	  Results of the control connection (see control.h).
+ * catalog_result.c
+ *	  Results of the control connection (see catalog_control.h).
  *
  *-------------------------------------------------------------------------
  */
-#include "control_load.h"
+#include "catalog_result.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * control_load.h
- *	  What the control connection makes of the results (for control.c).
+ * catalog_result.h
+ *	  What the control connection makes of the results (for catalog_control.c).
  *
  *-------------------------------------------------------------------------
  */
-#ifndef AM_SHIM_CONTROL_LOAD_H
-#define AM_SHIM_CONTROL_LOAD_H
+#ifndef AM_SHIM_CATALOG_RESULT_H
+#define AM_SHIM_CATALOG_RESULT_H
 
 #include <libpq-fe.h>
 #include <stdbool.h>
@@ -28,4 +28,4 @@ extern bool am_control_take_weak(struct AmEngine *engine, const PGresult *result
  */
 extern void am_control_refuse(struct AmEngine *engine, const char *message, const char *hint);
 
-#endif /* AM_SHIM_CONTROL_LOAD_H */
+#endif /* AM_SHIM_CATALOG_RESULT_H */

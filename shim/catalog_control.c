@@ -1,17 +1,17 @@
 /*-------------------------------------------------------------------------
  *
- * control.c
- *	  The control connection (see control.h).  control_load.c reads the results.
+ * catalog_control.c
+ *	  The control connection (see catalog_control.h).  catalog_result.c reads the results.
  *
  *-------------------------------------------------------------------------
  */
-#include "control.h"
+#include "catalog_control.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "control_load.h"
+#include "catalog_result.h"
 #include "engine.h"
 
 static bool control_opened(AmPgConn *conn);
