@@ -9,8 +9,8 @@
 #include "compat.h"
 
 /*
- * The real clock (not the transaction's start) plus authmeter.clock_offset_s, which only a superuser
- * may set and which exists for tests. Safe anywhere.
+ * The real clock (not the transaction's start) plus authmeter.clock_offset_s, which only a
+ * superuser may set and which exists for tests. Safe anywhere.
  */
 extern TimestampTz am_clock_now(void);
 

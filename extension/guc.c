@@ -32,7 +32,7 @@ am_guc_define(void)
 		"authmeter.master_key_file", am_setting_meaning(AM_SETTING_MASTER_KEY_FILE), NULL,
 		&am_guc_master_key_file, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
 	DefineCustomIntVariable("authmeter.rate_slots", am_setting_meaning(AM_SETTING_RATE_SLOTS), NULL,
-							&am_guc_rate_slots, 65536, 1024, 16777216, context, 0, NULL,
-							NULL, NULL);
+							&am_guc_rate_slots, 65536, 1024, 16777216, context, 0, NULL, NULL,
+							NULL);
 	am_compat_guc_prefix_reserve("authmeter");
 }

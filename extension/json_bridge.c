@@ -1,14 +1,14 @@
 /*
  * json_bridge.c
  *
- * Writes jsonb's stored form straight from the parsed nodes: one pass over them into one buffer of a
- * size known beforehand. PostgreSQL's pushJsonbValue builds the same bytes by way of a tree of
+ * Writes jsonb's stored form straight from the parsed nodes: one pass over them into one buffer of
+ * a size known beforehand. PostgreSQL's pushJsonbValue builds the same bytes by way of a tree of
  * JsonbValues, a generic sort and a growing buffer, which took half of the time of a verification.
  *
- * The form (utils/jsonb.h) is that on disk since 9.4: a container is a count with a flag, one JEntry
- * a child (keys first, sorted by length and then bytes; their values in the same order), then the
- * data of the children. A JEntry holds the length of its child, every JB_OFFSET_STRIDE'th one the
- * offset of its end instead. Numerics and containers start at a multiple of 4.
+ * The form (utils/jsonb.h) is that on disk since 9.4: a container is a count with a flag, one
+ * JEntry a child (keys first, sorted by length and then bytes; their values in the same order),
+ * then the data of the children. A JEntry holds the length of its child, every JB_OFFSET_STRIDE'th
+ * one the offset of its end instead. Numerics and containers start at a multiple of 4.
  */
 #include "compat.h"
 

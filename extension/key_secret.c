@@ -22,8 +22,8 @@
 #define PERIOD_BYTES_MAX   16 /* a secret that repeats a shorter block is only worth that block */
 
 /*
- * Phrases of templates that nobody leaves in a secret he made himself. Compared without case, with -
- * and blanks taken as _.
+ * Phrases of templates that nobody leaves in a secret of his own. Compared without case, with - and
+ * blanks taken as _.
  */
 static const char *const template_phrases[] = {
 	"changeme",     "change_me",    "change_this", "changethis", "change_in_prod", "replace_me",
@@ -31,8 +31,8 @@ static const char *const template_phrases[] = {
 	"your_key",     "placeholder",  "insert_here", "secret_here"};
 
 /*
- * Words that templates and tutorials are made of. One of them proves nothing ("prod-jwt-secret-" and
- * a random rest is a good secret), so they are only left out when the rest is measured.
+ * Words that templates and tutorials are made of. One of them proves nothing ("prod-jwt-secret-"
+ * and a random rest is a good secret), so they are only left out when the rest is measured.
  */
 static const char *const template_words[] = {
 	"secret",     "jsonwebtoken", "jwt",     "token",      "super",      "your",    "long",

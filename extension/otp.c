@@ -34,6 +34,7 @@
 #include "user.h"
 
 #define CODE_COUNT 1000000
+#define NO_CODE    "      "
 
 /* Expired rows removed for each row made. */
 #define PURGE_ROWS "2"
@@ -73,14 +74,26 @@ static AmPlan decide_plan = {
 	{TEXTOID, TEXTOID, UUIDOID, BYTEAOID, TIMESTAMPTZOID, INT4OID},
 	NULL};
 
-/* A code to try: the row it is tried against, as it was found. */
+/* One try. */
+typedef struct OtpTry
+{
+	const char *purpose;
+	const char *address;
+	Datum purpose_datum;
+	Datum address_datum;
+	const char *code; /* AM_OTP_DIGITS characters, NO_CODE when not well formed */
+	bool well_formed;
+	TimestampTz at;
+} OtpTry;
+
+/* The row it is tried against. */
 typedef struct OtpRow
 {
 	pg_uuid_t id;
-	int32 attempts;
 	bool found;
 	bool expired;
 	bool used;
+	bool spent;
 } OtpRow;
 
 static bytea *
@@ -206,69 +219,77 @@ am_otp_issue(const AmOtpOrder *order)
 	return true;
 }
 
+/* The row as it is committed now. */
 static OtpRow
-row_find(Datum *values)
+row_find(const OtpTry *try)
 {
+	Datum values[3] = {try->purpose_datum, try->address_datum, TimestampTzGetDatum(try->at)};
 	OtpRow row = {.found = false};
 
 	row.found = am_spi_read_latest(&find_plan, values, NULL, 1) == 1;
 	if (!row.found)
 		return row;
 	row.id = am_spi_uuid(0, 1);
-	row.attempts = am_spi_int32(0, 2);
+	row.spent = am_spi_int32(0, 2) >= AM_OTP_ATTEMPTS_MAX;
 	row.expired = am_spi_bool(0, 3);
 	row.used = am_spi_bool(0, 4);
 	return row;
 }
 
-/* Why a code that was not taken was refused, in the order of what the client could have known. */
+/* Why the row took no part in the decision: it is not there or not live any more. */
 static AmOtpOutcome
-refusal(const OtpRow *row, bool evaluated)
+row_refusal(const OtpTry *try, const OtpRow *tried)
 {
-	if (!row->found)
+	OtpRow row = row_find(try);
+
+	if (!row.found)
 		return AM_OTP_NONE;
-	if (row->used)
+	if (memcmp(&row.id, &tried->id, sizeof(row.id)) != 0)
+		return AM_OTP_WRONG; /* another code has replaced the one that was tried */
+	if (row.used)
 		return AM_OTP_USED;
-	if (row->expired)
-		return AM_OTP_EXPIRED;
-	return evaluated && row->attempts < AM_OTP_ATTEMPTS_MAX ? AM_OTP_WRONG : AM_OTP_SPENT;
+	return row.expired && !row.spent ? AM_OTP_EXPIRED : AM_OTP_SPENT;
 }
 
 /*
- * Counts the try and lets the row decide. A try beyond the count, or a malformed code, is compared
- * with random bytes: the same work, and never a match.
+ * Counts the try and, if it is one of those allowed, lets the row decide. A malformed code is
+ * compared with random bytes: the same work, and never a match.
  */
 static AmOtpOutcome
-row_decide(const OtpRow *row, const char *purpose, const char *address, const char *code,
-		   Datum *values)
+row_decide(const OtpTry *try, const OtpRow *row)
 {
-	bool evaluated = am_attempt_take(&row->id, AM_OTP_ATTEMPTS_MAX) > 0;
 	uint8 hash[2][AM_SHA256_BYTES];
+	Datum values[6] = {try->purpose_datum, try->address_datum, UUIDPGetDatum(&row->id)};
 
-	code_hash(&row->id, purpose, address, code != NULL ? code : "      ", hash[0]);
+	if (am_attempt_take(&row->id, AM_OTP_ATTEMPTS_MAX) == 0)
+		return row_refusal(try, row);
+	code_hash(&row->id, try->purpose, try->address, try->code, hash[0]);
 	am_random_bytes(hash[1], AM_SHA256_BYTES);
-	values[4] = values[2];
-	values[2] = UUIDPGetDatum(&row->id);
-	values[3] = PointerGetDatum(bytea_of(hash[evaluated && code != NULL ? 0 : 1], AM_SHA256_BYTES));
+	values[3] = PointerGetDatum(bytea_of(hash[try->well_formed ? 0 : 1], AM_SHA256_BYTES));
+	values[4] = TimestampTzGetDatum(try->at);
 	values[5] = Int32GetDatum(AM_OTP_ATTEMPTS_MAX);
-	if (am_spi_run(&decide_plan, values, NULL, 1) == 1 && am_spi_bool(0, 1))
-		return AM_OTP_OK;
-	return refusal(row, evaluated);
+	if (am_spi_run(&decide_plan, values, NULL, 1) == 0)
+		return row_refusal(try, row);
+	return am_spi_bool(0, 1) ? AM_OTP_OK : AM_OTP_WRONG;
 }
 
 AmOtpOutcome
 am_otp_verify(const char *purpose, const char *address, const char *code, Size code_bytes)
 {
-	Datum values[6] = {CStringGetTextDatum(purpose), CStringGetTextDatum(address),
-					   TimestampTzGetDatum(am_clock_now())};
+	OtpTry try = {.purpose = purpose,
+				  .address = address,
+				  .purpose_datum = CStringGetTextDatum(purpose),
+				  .address_datum = CStringGetTextDatum(address),
+				  .well_formed = code_well_formed(code, code_bytes),
+				  .at = am_clock_now()};
 	AmOtpOutcome outcome;
 	OtpRow row;
 
 	am_ratelimit_require_countable();
+	try.code = try.well_formed ? code : NO_CODE;
 	am_spi_begin();
-	row = row_find(values);
-	outcome = row_decide(&row, purpose, address, code_well_formed(code, code_bytes) ? code : NULL,
-						 values);
+	row = row_find(&try);
+	outcome = row_decide(&try, &row);
 	am_spi_end();
 	return outcome;
 }

@@ -35,8 +35,8 @@ extern AmPasswordOutcome am_password_check(const char *password, size_t len, int
 
 /*
  * The password in an argument, or false when it is longer than bcrypt reads; that is found without
- * detoasting, so a megabyte costs nothing. A copy, where one must be made, is wiped with the current
- * memory context.
+ * detoasting, so a megabyte costs nothing. A copy, where one must be made, is wiped with the
+ * current memory context.
  */
 extern bool am_password_argument(Datum argument, const char **password, size_t *len);
 

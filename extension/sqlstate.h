@@ -17,6 +17,7 @@
 #ifndef AM_SQLSTATE_H
 #define AM_SQLSTATE_H
 
+/* clang-format off */
 #define AM_SQLSTATES(X)                                                                            \
 	X(NOT_INSTALLED, '0', '0', '1', 503, 0, "The extension is not installed in this database.")   \
 	X(SETTING_UNKNOWN, '0', '0', '2', 400, 1, "No setting has this name.")                        \
@@ -42,6 +43,7 @@
 	X(OTP_INVALID, '0', '7', '0', 400, 1, "A purpose or address of a one-time code is malformed.") \
 	X(SERVICE_TOKEN_INVALID, '0', '7', '1', 400, 1, "The name, scope or lifetime of a service token is malformed.") \
 	X(REQUEST_INVALID, '0', '8', '0', 500, 0, "The request value of an endpoint is malformed.")
+/* clang-format on */
 
 /* What ereport wants: PostgreSQL's MAKE_SQLSTATE of the five characters. */
 #define AM_SQLSTATE(d3, d4, d5) MAKE_SQLSTATE('M', 'A', d3, d4, d5)

@@ -3,10 +3,10 @@
  *
  * Issuing and verifying the session tokens of the HTTP APIs.
  *
- * A token proves that we signed it; whether it still counts is decided by the user's row alone, read
- * at each verification under the newest snapshot: it exists, is not disabled, and has the token
- * version that the token was made for. Raising the version (new password, disabling, revocation)
- * ends all tokens of all APIs from its commit on. No list of tokens is kept.
+ * A token proves that we signed it; whether it still counts is decided by the user's row alone,
+ * read at each verification under the newest snapshot: it exists, is not disabled, and has the
+ * token version that the token was made for. Raising the version (new password, disabling,
+ * revocation) ends all tokens of all APIs from its commit on. No list of tokens is kept.
  *
  * This is the hot path of every authenticated request: one parse, one MAC, one primary key look-up.
  */
@@ -86,7 +86,9 @@ claims_find(const amc_json *doc, TokenClaims *claims)
 	}
 }
 
-/* userId is the user's id, unless the API writes another name of the user there and the id in uid. */
+/*
+ * userId is the user's id, unless the API writes another name of the user there and the id in uid.
+ */
 static bool
 user_id_read(const amc_json *doc, const TokenClaims *claims, pg_uuid_t *id)
 {

@@ -14,6 +14,7 @@
  */
 #include "compat.h"
 
+#include "common/int.h"
 #include "utils/array.h"
 #include "utils/jsonb.h"
 

@@ -5,8 +5,8 @@
  * (update, disable, enable, delete, list) is PL/pgSQL in install/33_user.sql; the login has a file
  * of its own.
  *
- * One address is one user whatever runs in parallel: the unique index on the canonical form decides,
- * through INSERT ... ON CONFLICT DO NOTHING, and nobody sees an error.
+ * One address is one user whatever runs in parallel: the unique index on the canonical form
+ * decides, through INSERT ... ON CONFLICT DO NOTHING, and nobody sees an error.
  */
 #include "compat.h"
 

@@ -11,8 +11,8 @@
  *
  * Guesses: failures are counted for (address of the account, address of the client), whether or not
  * the account exists. The count is looked at before the work and again before the verdict, so that
- * of many parallel guesses no more verdicts are told than the limit allows. A success counts nothing
- * and never waits for another.
+ * of many parallel guesses no more verdicts are told than the limit allows. A success counts
+ * nothing and never waits for another.
  *
  * A password change or a disabling that commits during the work wins: the success is decided by a
  * statement that finds the same hash again and locks the row against both until the transaction
@@ -41,8 +41,8 @@ static AmPlan find_plan = {
 	NULL};
 /* Served by the index user_password_cost_idx. */
 static AmPlan dearest_plan = {
-	"SELECT pg_catalog.substr(password_hash, 5, 2) AS cost FROM authmeter.user "
-	"WHERE password_hash IS NOT NULL ORDER BY cost DESC LIMIT 1",
+	"SELECT pg_catalog.substr(password_hash, 5, 2)::integer FROM authmeter.user "
+	"WHERE password_hash IS NOT NULL ORDER BY pg_catalog.substr(password_hash, 5, 2) DESC LIMIT 1",
 	0,
 	{0},
 	NULL};
@@ -165,7 +165,7 @@ user_read(Login *login)
 	if (login->email != NULL)
 		row_read(login, caller);
 	if (am_spi_read_latest(&dearest_plan, NULL, NULL, 1) == 1)
-		work = Max(work, atoi(am_spi_text(0, 1, NULL)));
+		work = Max(work, am_spi_int32(0, 1));
 	am_spi_end();
 	return Min(work, AM_PASSWORD_COST_MAX);
 }

@@ -141,6 +141,7 @@ am_engine_init(AmEngine *engine, const AmConfig *config, int index, AmMetricsReg
 		getrandom(&engine->jitter, sizeof(engine->jitter), 0) != (ssize_t) sizeof(engine->jitter))
 		return false;
 	am_control_init(engine);
+	engine->database_host = am_pgconn_database_host(config->database);
 	return am_loop_open(&engine->loop) && observers_init(engine, sink) && stores_init(engine) &&
 		   am_lanes_init(engine) &&
 		   am_loop_tick_every(&engine->loop, AM_TICK_MS, engine_tick, engine);
@@ -239,6 +240,8 @@ am_engine_free(AmEngine *engine)
 		am_http_close(engine);
 	am_lanes_free(engine);
 	am_control_free(engine);
+	am_resolve_close(&engine->resolver);
+	free(engine->database_host);
 	am_requests_free(&engine->requests);
 	am_clients_free(&engine->clients);
 	am_catalog_release(engine->catalog);

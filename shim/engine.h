@@ -41,6 +41,7 @@
 #include "metrics.h"
 #include "obs.h"
 #include "request.h"
+#include "resolve.h"
 
 #define AM_TICK_MS         100   /* janitor, reconnects, deadlines */
 #define AM_LANES_WAIT_MS   5000  /* STARTING: longest wait for the lanes */
@@ -114,6 +115,8 @@ typedef struct AmEngine
 
 	AmCatalog *catalog; /* NULL until loaded */
 	AmControl control;
+	AmResolver resolver;
+	char *database_host; /* of the connection string, NULL = none or not to be looked up */
 	AmLane lane[AM_LANE_SERVING_COUNT];
 	AmRequests requests;
 	AmJsonScratch scratch;

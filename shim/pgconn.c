@@ -158,20 +158,41 @@ notice_ignore(void *state, const PGresult *result)
 	(void) result;
 }
 
+/* What stands before dbname can be overridden by the connection string, the rest cannot. */
+static PGconn *
+connect_start(const AmPgConn *conn, bool resolved)
+{
+	const AmEngine *engine = conn->engine;
+	const char *database = engine->config->database;
+	char name[64];
+	const char *keywords[] = {"tcp_user_timeout", "keepalives_idle", "dbname", "application_name",
+							  "client_encoding",  "host",            "hostaddr", NULL};
+	const char *values[] = {"10000", "30", database[0] == '\0' ? NULL : database,
+							name,    "UTF8", engine->resolver.hosts,
+							engine->resolver.addresses, NULL};
+
+	if (!resolved)
+		keywords[5] = NULL;
+	(void) snprintf(name, sizeof(name), "%s/%s", AM_PROGRAM_NAME, am_lane_name(conn->lane));
+	return PQconnectStartParams(keywords, values, 1);
+}
+
 static void
 connect_begin(AmPgConn *conn)
 {
-	const char *database = conn->engine->config->database;
-	char name[64];
-	/* what stands before dbname can be overridden by the connection string, the rest cannot */
-	const char *keywords[] = {"tcp_user_timeout", "keepalives_idle", "dbname", "application_name",
-							  "client_encoding", NULL};
-	const char *values[] = {"10000", "30", NULL, name, "UTF8", NULL};
+	AmEngine *engine = conn->engine;
+	AmResolveOutcome outcome =
+		am_resolve(&engine->resolver, engine->database_host, engine->now_us);
 
-	values[2] = database[0] == '\0' ? NULL : database;
-	(void) snprintf(name, sizeof(name), "%s/%s", AM_PROGRAM_NAME, am_lane_name(conn->lane));
+	if (outcome == AM_RESOLVE_PENDING)
+		return;
 	conn->since_us = am_loop_now_us();
-	conn->pg = PQconnectStartParams(keywords, values, 1);
+	if (outcome == AM_RESOLVE_FAILED)
+	{
+		am_pgconn_drop(conn, "the database host could not be looked up", false);
+		return;
+	}
+	conn->pg = connect_start(conn, outcome == AM_RESOLVE_READY);
 	if (conn->pg == NULL || PQstatus(conn->pg) == CONNECTION_BAD)
 	{
 		am_pgconn_drop(conn, conn->pg == NULL ? "out of memory" : NULL, false);
@@ -179,7 +200,7 @@ connect_begin(AmPgConn *conn)
 	}
 	(void) PQsetNoticeReceiver(conn->pg, notice_ignore, NULL);
 	conn->state = AM_PGCONN_CONNECTING;
-	if (!am_loop_watch(&conn->engine->loop, &conn->watch, PQsocket(conn->pg), AM_WATCH_WRITE))
+	if (!am_loop_watch(&engine->loop, &conn->watch, PQsocket(conn->pg), AM_WATCH_WRITE))
 		am_pgconn_drop(conn, "could not watch the socket", false);
 }
 
@@ -282,4 +303,28 @@ am_pgconn_library_version(void)
 
 	(void) snprintf(version, sizeof(version), "%d", PQlibVersion());
 	return version;
+}
+
+char *
+am_pgconn_database_host(const char *database)
+{
+	PQconninfoOption *options = PQconninfoParse(database, NULL);
+	const char *host = getenv("PGHOST");
+	const char *address = getenv("PGHOSTADDR");
+	char *copy = NULL;
+
+	for (const PQconninfoOption *option = options; option != NULL && option->keyword != NULL;
+		 option++)
+	{
+		if (option->val == NULL)
+			continue;
+		if (strcmp(option->keyword, "host") == 0)
+			host = option->val;
+		else if (strcmp(option->keyword, "hostaddr") == 0)
+			address = option->val;
+	}
+	if (am_resolve_is_name(host) && (address == NULL || address[0] == '\0'))
+		copy = strdup(host);
+	PQconninfoFree(options);
+	return copy;
 }

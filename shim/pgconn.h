@@ -3,9 +3,8 @@
  * pgconn.h
  *	  One connection to the database: connect, lose, connect again.
  *
- * Everything is non-blocking.  The one exception is libpq's look-up of a host
- * name, which happens only while a connection is being opened; a Unix socket or
- * a numeric address avoids it.
+ * Everything is non-blocking; a host name is looked up beforehand (resolve.h),
+ * because libpq would wait for it.
  *
  *	 DOWN -> CONNECTING -> OPEN -> READY -> DOWN ...
  *
@@ -99,6 +98,12 @@ extern void am_pgconn_close(AmPgConn *conn);
 /* The next pause in ms.  Pure: jitter is 0..999. */
 extern int am_pgconn_next_pause_ms(int last_ms, int minimum_ms, int maximum_ms, bool eager,
 								   unsigned jitter);
+
+/*
+ * The host that a connection string names (else PGHOST), if it may have to be looked
+ * up; NULL if an address is given as well, or there is none.  The caller frees it.
+ */
+extern char *am_pgconn_database_host(const char *database);
 
 /* PQlibVersion() as text, "150020". */
 extern const char *am_pgconn_library_version(void);

@@ -15,6 +15,10 @@
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
 
+#if OPENSSL_VERSION_NUMBER < 0x30000000L
+#error "authmeter needs OpenSSL 3.0 or later"
+#endif
+
 /*
  * Raises AM_CRYPTO_FAILED: "could not <action>", with OpenSSL's reason (a constant phrase, never
  * data) as detail, and empties the error queue.
