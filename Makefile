@@ -45,19 +45,19 @@ psql: ## SQL as the administrator: interactive, or SQL="select 1" for bare rows
 	@dev/cluster.sh psql
 
 check: ## everything a change must pass; SUITE="regress tap" runs only these
-	@dev/deps.sh build check && dev/check.sh $(SUITE)
+	@dev/deps.sh build check && exec dev/check.sh $(SUITE)
 
 bench: ## the table of speed ratios; PEERS=1 adds Node.js services to it
-	@dev/deps.sh build bench $(if $(PEERS),peers) && $(BUILD) && dev/bench.sh $(if $(PEERS),peers)
+	@dev/deps.sh build bench $(if $(PEERS),peers) && $(BUILD) && exec dev/bench.sh $(if $(PEERS),peers)
 
 lint: ## format, static analysis and the rules of the house
-	@dev/deps.sh build check && dev/lint.sh
+	@dev/deps.sh build check && exec dev/lint.sh
 
 format: ## rewrite the C sources in the style of .clang-format
 	@dev/lint.sh format
 
 fuzz: ## every fuzzer for FUZZ_SECONDS=60 seconds
-	@dev/deps.sh build check && dev/fuzz.sh
+	@dev/deps.sh build check && exec dev/fuzz.sh
 
 help: ## list the targets and variables
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \

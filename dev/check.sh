@@ -30,7 +30,9 @@ PORT=54399
 TAP_JOBS=${TAP_JOBS:-2}
 TAP_LIMIT_S=1200
 SUITE_LIMIT_S=900
-FUZZ_SMOKE_S=5
+FUZZ_SMOKE_S=3
+SHOWN_LINES_MAX=60
+SHOWN_COLUMNS_MAX=240
 
 OUT=$AM_TOP/build/check
 
@@ -69,14 +71,35 @@ make_stage()
   copy_sources "$SRC"
 }
 
+# descendants PID: its children, their children and so on.
+descendants()
+{
+  awk -v root="$1" '
+    { pid = $1; sub(/.*\) . /, ""); split($0, field, " "); children[field[1]] = children[field[1]] " " pid }
+    END {
+      queue[1] = root
+      last = 1
+      for (i = 1; i <= last; i++) {
+        count = split(children[queue[i]], list, " ")
+        for (j = 1; j <= count; j++) { queue[++last] = list[j]; print list[j] }
+      }
+    }' /proc/[0-9]*/stat 2>/dev/null
+}
+
+# end_descendants: after an interrupt. Neither process groups nor a terminal reach all of them: each
+# timeout has a group of its own, and what runs in the background ignores Ctrl-C.
+end_descendants()
+{
+  local -a left
+  mapfile -t left <<<"$(descendants $$)"
+  kill -TERM "${left[@]}" 2>/dev/null || true
+}
+
 # drop_stage: also when the run is interrupted, no server of ours stays behind.
 drop_stage()
 {
-  local lane
   trap '' INT TERM
-  for lane in "${LANES[@]}"; do
-    kill -TERM -- "-$lane" 2>/dev/null || true
-  done
+  end_descendants
   stop_cluster preloaded
   stop_cluster plain
   rm -rf "$SOCK"
@@ -291,21 +314,28 @@ run_suite()
   show_failure "$name"
 }
 
-# show_failure NAME: the end of the log, and of the differences where there are any.
+# show_failure NAME: what failed and the end of the log; the differences where there are any.
 show_failure()
 {
   local diffs=$STAGE/$1/regression.diffs
   [ "$1" != plain ] || diffs=$STAGE/plain_regress/regression.diffs
+  if [ "$1" = tap ] && [ -d "$STAGE/tap/tmp_check/log" ]; then
+    # The stage may be a temporary directory.
+    cp -r "$STAGE/tap/tmp_check/log" "$OUT/tap"
+  fi
   {
-    echo "  ---- end of $OUT/$1.log"
-    tail -n 30 "$OUT/$1.log"
+    echo "---- what failed, of $OUT/$1.log"
+    grep -nE '^not ok|FAILED|Failed test|^#  +(got|expected):|error:|bailed out|ERROR:' "$OUT/$1.log" |
+      head -n "$SHOWN_LINES_MAX" || true
+    echo "---- the end of it"
+    tail -n 25 "$OUT/$1.log"
     if [ -s "$diffs" ]; then
       cp "$diffs" "$OUT/$1.diffs"
-      echo "  ---- begin of $OUT/$1.diffs"
-      head -n 60 "$OUT/$1.diffs"
+      echo "---- the begin of $OUT/$1.diffs"
+      head -n "$SHOWN_LINES_MAX" "$OUT/$1.diffs"
     fi
-    echo "  ----"
-  } | sed 's/^/    /'
+    echo "----"
+  } | cut -c "1-$SHOWN_COLUMNS_MAX" | sed 's/^/    /'
 }
 
 wanted()
@@ -354,11 +384,6 @@ other_lane()
   run_suite fuzz
 }
 
-tap_lane()
-{
-  run_suite tap
-}
-
 total()
 {
   local suite
@@ -392,19 +417,14 @@ main()
   trap 'exit 130' INT TERM
   say "checking ${CHOSEN[*]}; logs in $OUT"
   build_stage
-  # Job control gives each lane a process group of its own, so that an interrupt ends all of it.
-  set -m
   server_lane &
-  LANES+=($!)
   other_lane &
-  LANES+=($!)
   wait
-  tap_lane &
-  LANES=($!)
+  # In the background too: only a wait can be interrupted.
+  run_suite tap &
   wait
-  LANES=()
   total
 }
 
-AM_ACCOUNT='' STAGE='' SRC='' PGBIN='' SOCK='' CHOSEN=() LANES=()
+AM_ACCOUNT='' STAGE='' SRC='' PGBIN='' SOCK='' CHOSEN=()
 main "$@"

@@ -13,11 +13,22 @@ INPUT_BYTES_MAX=16384
 ONE_INPUT_LIMIT_S=5
 MEMORY_MB_MAX=1024
 
+FLAGS=(-std=gnu11 -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=undefined -Iextension)
+
+# The core is compiled once for all fuzzers, instrumented for coverage.
+build_core()
+{
+  rm -rf "$OUT/core"
+  mkdir -p "$OUT/core"
+  printf '%s\n' "$AM_TOP"/extension/core/*.c |
+    (cd "$OUT/core" && xargs -n 4 -P "$(nproc)" clang "${FLAGS[@]/-Iextension/-I$AM_TOP/extension}" \
+      -fsanitize=fuzzer-no-link,address,undefined -c)
+}
+
 build()
 {
-  clang -std=gnu11 -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=undefined \
-    -fsanitize=fuzzer,address,undefined -Iextension -o "$OUT/$1.fuzzer" "extension/fuzz/$1.c" \
-    extension/core/*.c -lcrypto -lunistring -lidn2
+  clang "${FLAGS[@]}" -fsanitize=fuzzer,address,undefined -o "$OUT/$1.fuzzer" \
+    "extension/fuzz/$1.c" "$OUT"/core/*.o -lcrypto -lunistring -lidn2
 }
 
 fuzz()
@@ -47,6 +58,7 @@ main()
       [ ! -f "$source" ] || names+=("$(basename "$source" .c)")
     done
   fi
+  build_core
   for name in "${names[@]}"; do
     if build "$name" && fuzz "$name"; then
       passed=$((passed + 1))

@@ -183,7 +183,7 @@ sub shim_knows_core_and_sqlstate
 
 sub only_loop_knows_epoll
 {
-	return only_in(qr{^shim/loop\w*\.[ch]$}, qr/\bepoll_\w+|<sys\/epoll\.h>/, 'only loop.c knows epoll');
+	return only_in(qr{^shim/loop\w*\.[ch]$}, qr/(?<!->)\bepoll_\w+|<sys\/epoll\.h>/, 'only loop.c knows epoll');
 }
 
 sub only_http_knows_microhttpd

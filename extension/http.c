@@ -179,10 +179,10 @@ authmeter_http_policy_strict(PG_FUNCTION_ARGS)
 Datum
 authmeter_http_network_trusted(PG_FUNCTION_ARGS)
 {
-	AmSettingId id = setting_argument(fcinfo, AM_TYPE_NETWORKS);
-
-	PG_RETURN_BOOL(!PG_ARGISNULL(1) &&
-				   am_setting_in_networks(id, text_to_cstring(PG_GETARG_TEXT_PP(1))));
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		PG_RETURN_BOOL(false);
+	PG_RETURN_BOOL(am_setting_in_networks(setting_argument(fcinfo, AM_TYPE_NETWORKS),
+										  text_to_cstring(PG_GETARG_TEXT_PP(1))));
 }
 
 /* authmeter_http.ring_weak(ring): does it sign with a secret that production would refuse? */

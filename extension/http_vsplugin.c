@@ -157,14 +157,14 @@ track_once(FunctionCallInfo fcinfo, const pg_uuid_t *user, amc_span key_span, Co
 Datum
 authmeter_http_vsplugin_track_usage(PG_FUNCTION_ARGS)
 {
-	Jsonb *request = PG_GETARG_JSONB_P(0);
+	Jsonb *request = PG_ARGISNULL(0) ? NULL : PG_GETARG_JSONB_P(0);
 	int64 most = am_setting_int(AM_SETTING_VSPLUGIN_MAX_INCREMENT);
 	AmTokenVerdict verdict;
 	Counts counts;
 	amc_span token;
 	amc_span key;
 
-	if (!am_http_text(request, "bearer", &token) || token.len == 0)
+	if (request == NULL || !am_http_text(request, "bearer", &token) || token.len == 0)
 		return refuse(fcinfo, 401, "Authorization header missing or malformed");
 	am_token_verify(AMC_SPAN("vsplugin"), AM_TOKEN_USE_ACCESS, token.ptr, token.len, &verdict);
 	if (verdict.outcome == AM_TOKEN_USER_UNKNOWN)

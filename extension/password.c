@@ -208,28 +208,32 @@ am_password_verify(const char *password, size_t len, const char *hash)
 	return equal && amc_password_check(password, len, NULL) == AMC_PASSWORD_OK;
 }
 
+static int
+hash_cost_or_none(const char *hash)
+{
+	return hash == NULL ? -1 : am_password_hash_cost(hash, strlen(hash), NULL);
+}
+
+bool
+am_password_matches(const char *password, size_t len, const char *hash)
+{
+	return hash_cost_or_none(hash) >= 0 && am_password_verify(password, len, hash);
+}
+
 /*
  * A hash of cost c takes time 2^c. When it is cheaper than work, hashes of cost c, c+1, ...,
  * work-1 are added: 2^c + 2^c + 2^(c+1) + ... + 2^(work-1) = 2^work exactly.
  */
-bool
-am_password_verify_level(const char *password, size_t len, const char *hash, int work,
-						 bool acceptable)
+void
+am_password_level(const char *password, size_t len, const char *hash, int work)
 {
-	int cost = hash == NULL ? -1 : am_password_hash_cost(hash, strlen(hash), NULL);
-	bool right;
+	int cost = hash_cost_or_none(hash);
 
 	if (cost < 0)
-	{
 		work_spend(password, len, work);
-		return false;
-	}
-	right = am_password_verify(password, len, hash);
-	if (right && acceptable)
-		return true;
-	for (; cost < work; cost++)
-		work_spend(password, len, cost);
-	return false;
+	else
+		for (; cost < work; cost++)
+			work_spend(password, len, cost);
 }
 
 /* authmeter.password_check(password, length_min) names what is wrong with a new password. */

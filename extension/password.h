@@ -56,12 +56,14 @@ extern int am_password_hash_cost(const char *hash, size_t len, const char **wron
 /* Does the password belong to the hash, which has a cost by the function above? */
 extern bool am_password_verify(const char *password, size_t len, const char *hash);
 
+/* The same for a login: hash may be NULL or malformed, which no password belongs to. */
+extern bool am_password_matches(const char *password, size_t len, const char *hash);
+
 /*
- * The same for a login, at a price that tells nothing: a refusal takes the work of exactly one hash
- * of cost work, which must be the highest cost of any stored hash. hash may be NULL or malformed
- * (refused); acceptable = false refuses also the right password.
+ * After am_password_matches on the same hash: adds what is missing to the work of exactly one hash
+ * of cost work, which must be the highest cost of any stored hash, so that a refusal's time tells
+ * nothing. Interruptible, so whatever counts the refusal must have counted it before.
  */
-extern bool am_password_verify_level(const char *password, size_t len, const char *hash, int work,
-									 bool acceptable);
+extern void am_password_level(const char *password, size_t len, const char *hash, int work);
 
 #endif

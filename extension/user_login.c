@@ -11,8 +11,9 @@
  *
  * Guesses: failures are counted for (address of the account, address of the client), whether or not
  * the account exists. The count is looked at before the work and again before the verdict, so that
- * of many parallel guesses no more verdicts are told than the limit allows. A success counts
- * nothing and never waits for another.
+ * of many parallel guesses no more verdicts are told than the limit allows. A failure is counted as
+ * soon as it is known, before the work that hides which one it is: a caller who cancels in that
+ * time has learnt something. A success counts nothing and never waits for another.
  *
  * A password change or a disabling that commits during the work wins: the success is decided by a
  * statement that finds the same hash again and locks the row against both until the transaction
@@ -180,11 +181,16 @@ refusal_reason(const Login *login)
 	return login->hash == NULL ? "password_unset" : "password_wrong";
 }
 
+/*
+ * Counts first: from the comparison to the count nothing can be cancelled, so who breaks the call
+ * off during the rest of the work has used up the guess all the same.
+ */
 static Datum
-login_refuse(FunctionCallInfo fcinfo, Login *login, const char *reason)
+login_refuse(FunctionCallInfo fcinfo, Login *login, const char *reason, int work)
 {
 	bool told = limit_allows(login, 1);
 
+	am_password_level(login->password, login->password_len, login->hash, work);
 	login_audit(login, reason);
 	return login_result(fcinfo, told ? "refused" : "rate_limited", login);
 }
@@ -212,13 +218,16 @@ login_decide(FunctionCallInfo fcinfo, Login *login)
 {
 	int work = user_read(login);
 
-	if (!am_password_verify_level(login->password, login->password_len, login->hash, work,
-								  !login->disabled))
-		return login_refuse(fcinfo, login, refusal_reason(login));
+	if (!am_password_matches(login->password, login->password_len, login->hash) || login->disabled)
+		return login_refuse(fcinfo, login, refusal_reason(login), work);
+	/* The right password after the limit was reached meanwhile is answered like a wrong one. */
 	if (!limit_allows(login, 0))
+	{
+		am_password_level(login->password, login->password_len, login->hash, work);
 		return login_result(fcinfo, "rate_limited", login);
+	}
 	if (!password_confirm(login))
-		return login_refuse(fcinfo, login, "user_changed");
+		return login_refuse(fcinfo, login, "user_changed", work);
 	login_audit(login, "ok");
 	return login_result(fcinfo, "ok", login);
 }

@@ -25,10 +25,10 @@
 #include "routes.h"
 
 #define AM_QUERY_PARAMETERS_MAX 64
-#define AM_COOKIES_MAX          64 /* different names looked at */
-#define AM_COOKIE_VALUES_MAX    4  /* of one name (R11) */
-#define AM_JSON_DEPTH_MAX       64 /* R3 */
-#define AM_JSON_NODES_MAX       262144 /* values and keys of one body; 10 MB of real data has fewer */
+#define AM_COOKIES_MAX          64     /* different names looked at */
+#define AM_COOKIE_VALUES_MAX    4      /* of one name (R11) */
+#define AM_JSON_DEPTH_MAX       64     /* R3 */
+#define AM_JSON_NODES_MAX       262144 /* values and keys of one body */
 
 /* The scratch array of one loop for checking bodies. */
 typedef struct AmJsonScratch
@@ -66,7 +66,7 @@ typedef enum AmBodyOutcome
 {
 	AM_BODY_ACCEPTED,
 	AM_BODY_EMPTY,
-	AM_BODY_INVALID,  /* R3 */
+	AM_BODY_INVALID, /* R3 */
 	AM_BODY_NO_MEMORY
 } AmBodyOutcome;
 

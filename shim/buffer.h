@@ -36,7 +36,7 @@ typedef struct AmBuffer
 	size_t capacity; /* bytes data can hold */
 	size_t written;  /* high-water mark: what has to be wiped */
 	bool failed;
-	AmPool *pool;    /* NULL = never grows */
+	AmPool *pool; /* NULL = never grows */
 	char *inline_data;
 	size_t inline_capacity;
 } AmBuffer;

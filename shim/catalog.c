@@ -283,13 +283,13 @@ am_catalog_refusal(const AmCatalog *catalog, const char *api, AmRefusalReason re
 				   const char *path)
 {
 	static AmRefusal built_in[AM_REFUSAL_COUNT] = {
-#define AM_REFUSAL_BUILT_IN(id, name, code, text) \
-	[AM_REFUSAL_##id] = { \
-		.api = "", \
-		.reason = AM_REFUSAL_##id, \
-		.path = "", \
-		.status = (code), \
-		.body = "{\"error\":\"" text "\"}", \
+#define AM_REFUSAL_BUILT_IN(id, name, code, text)              \
+	[AM_REFUSAL_##id] = {                                      \
+		.api = "",                                             \
+		.reason = AM_REFUSAL_##id,                             \
+		.path = "",                                            \
+		.status = (code),                                      \
+		.body = "{\"error\":\"" text "\"}",                    \
 		.body_length = sizeof("{\"error\":\"" text "\"}") - 1, \
 	},
 		AM_REFUSAL_REASONS(AM_REFUSAL_BUILT_IN)

@@ -23,26 +23,25 @@
 #include "routes.h"
 #include "text.h"
 
-#define AM_REFUSALS_MAX        256
-#define AM_PROXIES_MAX         64
-#define AM_FUNCTION_BYTES_MAX  63 /* NAMEDATALEN - 1 */
-#define AM_REFUSAL_BYTES_MAX   4096
+#define AM_REFUSALS_MAX       256
+#define AM_PROXIES_MAX        64
+#define AM_FUNCTION_BYTES_MAX 63 /* NAMEDATALEN - 1 */
+#define AM_REFUSAL_BYTES_MAX  4096
 
 /* Answers the shim gives by itself. */
-#define AM_REFUSAL_REASONS(X) \
-	X(BAD_REQUEST, "bad_request", 400, "Bad request") \
-	X(BODY_INVALID, "body_invalid", 400, "Invalid request body") \
-	X(NOT_FOUND, "not_found", 404, "Not found") \
+#define AM_REFUSAL_REASONS(X)                                              \
+	X(BAD_REQUEST, "bad_request", 400, "Bad request")                      \
+	X(BODY_INVALID, "body_invalid", 400, "Invalid request body")           \
+	X(NOT_FOUND, "not_found", 404, "Not found")                            \
 	X(METHOD_NOT_ALLOWED, "method_not_allowed", 405, "Method not allowed") \
-	X(BODY_TOO_LARGE, "body_too_large", 413, "Request body too large") \
-	X(FAULT, "fault", 500, "Internal server error") \
+	X(BODY_TOO_LARGE, "body_too_large", 413, "Request body too large")     \
+	X(FAULT, "fault", 500, "Internal server error")                        \
 	X(UNAVAILABLE, "unavailable", 503, "Service unavailable")
 
 #define AM_REFUSAL_ENUM(id, name, status, text) AM_REFUSAL_##id,
 typedef enum AmRefusalReason
 {
-	AM_REFUSAL_REASONS(AM_REFUSAL_ENUM)
-	AM_REFUSAL_COUNT
+	AM_REFUSAL_REASONS(AM_REFUSAL_ENUM) AM_REFUSAL_COUNT
 } AmRefusalReason;
 #undef AM_REFUSAL_ENUM
 

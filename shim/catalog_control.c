@@ -23,26 +23,23 @@ static const AmPgConnOwner control_owner = {control_opened, control_readable, co
 typedef struct StepRow
 {
 	const char *sql;
-	bool optional; /* an error does no harm: the role may lack the privilege */
+	bool optional;  /* an error does no harm: the role may lack the privilege */
 	int parameters; /* 0, 1 = the APIs, 3 = a secret */
 	bool (*take)(AmEngine *engine, const PGresult *result); /* false = the load failed */
 } StepRow;
 
 static const StepRow step_rows[AM_CONTROL_STEPS] = {
-	[AM_CONTROL_SESSION] =
-		{"SELECT pg_catalog.set_config('search_path', 'pg_catalog', false), "
-		 "pg_catalog.set_config('statement_timeout', '10000', false)",
-		 false, 0, NULL},
+	[AM_CONTROL_SESSION] = {"SELECT pg_catalog.set_config('search_path', 'pg_catalog', false), "
+							"pg_catalog.set_config('statement_timeout', '10000', false)",
+							false, 0, NULL},
 	/* the secrets below are bind values: no log of the server may show them */
 	[AM_CONTROL_LOG_BINDS] = {"SET log_parameter_max_length = 0", true, 0, NULL},
 	[AM_CONTROL_LOG_ERROR_BINDS] = {"SET log_parameter_max_length_on_error = 0", true, 0, NULL},
 	[AM_CONTROL_LISTEN] = {"LISTEN " AM_CONTROL_CHANNEL, false, 0, NULL},
-	[AM_CONTROL_DEPLOYMENTS] =
-		{"SELECT api, name FROM authmeter_http.deployment_list($1::text[])", false, 1,
-		 am_control_take_deployments},
-	[AM_CONTROL_IMPORT] =
-		{"SELECT authmeter_http.deployment_import($1::text, $2::text, $3::text)", false, 3,
-		 am_control_take_import},
+	[AM_CONTROL_DEPLOYMENTS] = {"SELECT api, name FROM authmeter_http.deployment_list($1::text[])",
+								false, 1, am_control_take_deployments},
+	[AM_CONTROL_IMPORT] = {"SELECT authmeter_http.deployment_import($1::text, $2::text, $3::text)",
+						   false, 3, am_control_take_import},
 	[AM_CONTROL_CHECK] =
 		{"SELECT severity, message, hint FROM authmeter_http.start_check($1::text[])", false, 1,
 		 am_control_take_check},
@@ -148,8 +145,7 @@ step_after(const AmEngine *engine)
 	/* warnings are for the process, so one loop tells them */
 	if (control->step == AM_CONTROL_REFUSALS && engine->index != 0)
 		return AM_CONTROL_IDLE;
-	return control->step == AM_CONTROL_WEAK ? AM_CONTROL_IDLE
-											: (AmControlStep) (control->step + 1);
+	return control->step == AM_CONTROL_WEAK ? AM_CONTROL_IDLE : (AmControlStep) (control->step + 1);
 }
 
 static void

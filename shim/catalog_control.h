@@ -22,10 +22,10 @@
 #include "config.h"
 #include "pgconn.h"
 
-#define AM_CONTROL_CHANNEL         "authmeter_gateway"
-#define AM_CONTROL_SECRETS_MAX     32
-#define AM_CONTROL_QUERY_LIMIT_MS  15000 /* one query of a load */
-#define AM_CONTROL_APIS_BYTES      2048
+#define AM_CONTROL_CHANNEL        "authmeter_gateway"
+#define AM_CONTROL_SECRETS_MAX    32
+#define AM_CONTROL_QUERY_LIMIT_MS 15000 /* one query of a load */
+#define AM_CONTROL_APIS_BYTES     2048
 
 typedef enum AmControlStep
 {
@@ -58,14 +58,14 @@ typedef struct AmControl
 	AmPgConn conn;
 	AmControlStep step;
 	int64_t step_us;
-	bool loaded; /* at least once */
+	bool loaded;   /* at least once */
 	bool prepared; /* secrets imported and checks passed: never repeated */
 	bool reload_wanted;
 	AmCatalog *next; /* being built */
 	AmControlSecret secret[AM_CONTROL_SECRETS_MAX];
 	int secret_count;
-	int secret_at; /* being imported */
-	uint64_t weak_hash; /* of the weak behaviours told last */
+	int secret_at;                    /* being imported */
+	uint64_t weak_hash;               /* of the weak behaviours told last */
 	char apis[AM_CONTROL_APIS_BYTES]; /* array literal of the mounted APIs */
 } AmControl;
 

@@ -44,8 +44,7 @@ route_refused(AmRouteAddOutcome outcome, const AmPlace *place, const AmRoute *ro
 					   am_method_name(route->method), route->path, other->api, route->api,
 					   place->prefix);
 	else
-		am_text_printf(error, "route %s of API \"%s\" could not be added", route->path,
-					   route->api);
+		am_text_printf(error, "route %s of API \"%s\" could not be added", route->path, route->api);
 	return true;
 }
 
@@ -83,8 +82,8 @@ slots_register(AmCatalog *catalog, const AmConfig *config, AmMetricsRegistry *re
 	{
 		AmRoute *route = &catalog->route[i];
 
-		route->metrics_slot = am_metrics_route_add(registry, route->api,
-												   am_method_name(route->method), route->path);
+		route->metrics_slot =
+			am_metrics_route_add(registry, route->api, am_method_name(route->method), route->path);
 	}
 	for (int i = 0; i < config->api_count; i++)
 	{

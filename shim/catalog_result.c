@@ -22,8 +22,7 @@ cell(const PGresult *result, int row, int column)
 }
 
 static void
-tell(const AmEngine *engine, AmObsId id, const char *subject, const char *message,
-	 const char *hint)
+tell(const AmEngine *engine, AmObsId id, const char *subject, const char *message, const char *hint)
 {
 	AmObservation observation = am_obs_make(id);
 

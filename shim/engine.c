@@ -207,6 +207,7 @@ engine_turn(AmEngine *engine)
 		return;
 	}
 	engine->now_us = am_loop_now_us();
+	am_lanes_pump(engine);
 	am_http_run(engine);
 	am_lanes_pump(engine);
 	mailbox_take(engine);

@@ -43,9 +43,9 @@
 #include "request.h"
 #include "resolve.h"
 
-#define AM_TICK_MS         100   /* janitor, reconnects, deadlines */
-#define AM_LANES_WAIT_MS   5000  /* STARTING: longest wait for the lanes */
-#define AM_DRAIN_LINGER_MS 500   /* DRAINING: how long idle connections may still send a request */
+#define AM_TICK_MS         100  /* janitor, reconnects, deadlines */
+#define AM_LANES_WAIT_MS   5000 /* STARTING: longest wait for the lanes */
+#define AM_DRAIN_LINGER_MS 500  /* DRAINING: how long idle connections may still send a request */
 
 /* Exit statuses of the program. */
 typedef enum AmExit
@@ -103,7 +103,7 @@ typedef struct AmEngine
 	int loop_count;
 	AmEngineState state;
 	AmExit exit;
-	int64_t now_us; /* CLOCK_MONOTONIC, taken once a turn */
+	int64_t now_us;   /* CLOCK_MONOTONIC, taken once a turn */
 	int64_t state_us; /* when the present state began */
 	uint64_t jitter;
 

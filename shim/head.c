@@ -16,9 +16,8 @@
 #define LITERAL_EQUALS(span, literal) amc_span_equals((span), AMC_LITERAL(literal))
 
 static const char *const method_names[] = {
-	[AM_METHOD_GET] = "GET",       [AM_METHOD_POST] = "POST",
-	[AM_METHOD_PUT] = "PUT",       [AM_METHOD_PATCH] = "PATCH",
-	[AM_METHOD_DELETE] = "DELETE", [AM_METHOD_HEAD] = "HEAD",
+	[AM_METHOD_GET] = "GET",         [AM_METHOD_POST] = "POST",     [AM_METHOD_PUT] = "PUT",
+	[AM_METHOD_PATCH] = "PATCH",     [AM_METHOD_DELETE] = "DELETE", [AM_METHOD_HEAD] = "HEAD",
 	[AM_METHOD_OPTIONS] = "OPTIONS",
 };
 
@@ -239,8 +238,9 @@ length_parse(amc_span text, uint64_t *length)
 	return true;
 }
 
+/* HTTP/1.0 knows no transfer codings: a message that has one is framed in two ways. */
 static bool
-framing_vet(AmHead *head, AmVetReason *reason)
+framing_vet(AmHead *head, bool chunked_allowed, AmVetReason *reason)
 {
 	if (head->length_count > 0 && head->encoding_count > 0)
 		*reason = AM_VET_LENGTH_AND_CHUNKED;
@@ -248,7 +248,7 @@ framing_vet(AmHead *head, AmVetReason *reason)
 		*reason = AM_VET_LENGTH_REPEATED;
 	else if (head->length_count == 1 && !length_parse(head->content_length, &head->body_length))
 		*reason = AM_VET_LENGTH_INVALID;
-	else if (head->encoding_count > 1 ||
+	else if (head->encoding_count > (chunked_allowed ? 1 : 0) ||
 			 (head->encoding_count == 1 &&
 			  (head->transfer_encoding.len != 7 ||
 			   strncasecmp(head->transfer_encoding.ptr, "chunked", 7) != 0)))
@@ -295,7 +295,7 @@ am_head_vet(AmHead *head, const char *method, const char *version, amc_span targ
 		*reason = AM_VET_HEADER_VALUE;
 	else if (head->overflow)
 		*reason = AM_VET_HEADER_COUNT;
-	else if (!framing_vet(head, reason))
+	else if (!framing_vet(head, strcmp(version, "HTTP/1.1") == 0, reason))
 		return false;
 	else if (head->host_count != 1)
 		*reason = head->host_count == 0 ? AM_VET_HOST_MISSING : AM_VET_HOST_REPEATED;

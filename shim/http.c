@@ -235,10 +235,9 @@ daemon_start_admin(AmListener *listener)
 {
 	return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, admin_handle,
 							listener, MHD_OPTION_EXTERNAL_LOGGER, library_log, listener,
-							MHD_OPTION_LISTEN_SOCKET, listener->socket,
-							MHD_OPTION_CONNECTION_LIMIT, (unsigned) AM_ADMIN_CONNECTIONS_MAX,
-							MHD_OPTION_CONNECTION_TIMEOUT, (unsigned) AM_ADMIN_IDLE_TIMEOUT_S,
-							MHD_OPTION_END);
+							MHD_OPTION_LISTEN_SOCKET, listener->socket, MHD_OPTION_CONNECTION_LIMIT,
+							(unsigned) AM_ADMIN_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+							(unsigned) AM_ADMIN_IDLE_TIMEOUT_S, MHD_OPTION_END);
 }
 
 static struct MHD_Daemon *
@@ -250,15 +249,14 @@ daemon_start(AmListener *listener)
 	if (connections == 0)
 		connections = 1;
 	return MHD_start_daemon(
-		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-		am_http_handle, listener, MHD_OPTION_EXTERNAL_LOGGER, library_log, listener,
-		MHD_OPTION_LISTEN_SOCKET, listener->socket, MHD_OPTION_CONNECTION_LIMIT, connections,
+		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, am_http_handle,
+		listener, MHD_OPTION_EXTERNAL_LOGGER, library_log, listener, MHD_OPTION_LISTEN_SOCKET,
+		listener->socket, MHD_OPTION_CONNECTION_LIMIT, connections,
 		MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned) config->connections_per_ip_max,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t) config->connection_memory_bytes,
-		MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_NOTIFY_COMPLETED, request_completed,
-		listener, MHD_OPTION_NOTIFY_CONNECTION, connection_notified, listener,
-		MHD_OPTION_URI_LOG_CALLBACK, request_line_seen, listener, MHD_OPTION_UNESCAPE_CALLBACK,
-		unescape_nothing, NULL,
+		MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_NOTIFY_COMPLETED, request_completed, listener,
+		MHD_OPTION_NOTIFY_CONNECTION, connection_notified, listener, MHD_OPTION_URI_LOG_CALLBACK,
+		request_line_seen, listener, MHD_OPTION_UNESCAPE_CALLBACK, unescape_nothing, NULL,
 #if MHD_VERSION >= 0x01000000
 		MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,
 #endif

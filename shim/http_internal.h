@@ -13,9 +13,9 @@
 #include "engine.h"
 
 /* The access handler of an API listener; cls is the AmListener. */
-extern enum MHD_Result am_http_handle(void *cls, struct MHD_Connection *connection,
-									  const char *url, const char *method, const char *version,
-									  const char *upload, size_t *upload_size, void **state);
+extern enum MHD_Result am_http_handle(void *cls, struct MHD_Connection *connection, const char *url,
+									  const char *method, const char *version, const char *upload,
+									  size_t *upload_size, void **state);
 
 /* Queues the reply of an ANSWERED request; MHD_NO closes the connection. */
 extern enum MHD_Result am_http_reply(AmRequest *request);

@@ -55,8 +55,8 @@ reply_headers_take(AmRequest *request, AmReplyHeaders *headers)
 	headers->count = 0;
 	if (request->headers_length == 0)
 		return true;
-	if (am_reply_headers_read(request->reply.data + request->headers_start,
-							  request->headers_length, request->route->cookies, headers))
+	if (am_reply_headers_read(request->reply.data + request->headers_start, request->headers_length,
+							  request->route->cookies, headers))
 		return true;
 	observation = am_obs_make(AM_OBS_REPLY_INVALID);
 	observation.lane = request->lane;
@@ -167,9 +167,12 @@ am_http_reply_without_slot(AmListener *listener, struct MHD_Connection *connecti
 										 listener->index, AMC_SPAN("/"), &rest, &fits);
 	const AmRefusal *refusal =
 		am_catalog_refusal(engine->catalog, place->api[0], AM_REFUSAL_UNAVAILABLE, "");
+	char id[AM_REQUEST_ID_BYTES_MAX + 1];
 	struct MHD_Response *response;
 	enum MHD_Result result;
 
+	am_request_id_make(&engine->requests, id);
+	observation.request_id = id;
 	observation.reason = AM_LIMIT_REQUESTS_IN_FLIGHT;
 	am_obs_emit(&engine->obs, &observation);
 	/* placeholders need a slot; without one the body goes out as the table has it */
@@ -180,6 +183,7 @@ am_http_reply_without_slot(AmListener *listener, struct MHD_Connection *connecti
 	add(response, "Content-Type", CONTENT_TYPE_JSON);
 	add(response, "X-Content-Type-Options", "nosniff");
 	add(response, "Cache-Control", "no-store");
+	add(response, "X-Request-Id", id);
 	add(response, "Retry-After", "1");
 	add(response, "Connection", "close");
 	result = MHD_queue_response(connection, (unsigned) refusal->status, response);

@@ -175,8 +175,8 @@ argument_build(AmRequest *request, const AmHead *head, const AmRouteMatch *match
 	request->raw = route->body == AM_BODY_RAW || route->body == AM_BODY_MULTIPART;
 	if (request->raw)
 		am_argument_member(argument, "content_type", head->content_type);
-	request->gather = request->raw || (route->body == AM_BODY_JSON &&
-									   am_content_type_is_json(head->content_type));
+	request->gather = request->raw ||
+					  (route->body == AM_BODY_JSON && am_content_type_is_json(head->content_type));
 	request->coded = route->body == AM_BODY_JSON && am_head_has_body(head) &&
 					 am_content_encoding_is_coded(head->content_encoding);
 	request->member_start = argument->length;
@@ -273,8 +273,7 @@ request_body_check(AmRequest *request)
 	if (!request->gather)
 		return AM_BODY_EMPTY;
 	if (request->raw)
-		return am_argument_body_raw(&request->argument, request->member_start,
-									request->body_start);
+		return am_argument_body_raw(&request->argument, request->member_start, request->body_start);
 	return am_argument_body_json(&request->argument, request->member_start, request->body_start,
 								 &request->engine->scratch);
 }
@@ -365,9 +364,9 @@ first_call(AmListener *listener, struct MHD_Connection *connection, const char *
 		request->close = true;
 	am_client_phase(engine, client, AM_PHASE_BODY);
 	/* refused with a body still to come: answer now, and do not read it */
-	request->close = request->close ||
-					 (am_head_has_body(&head) &&
-					  (request->state == AM_REQUEST_ANSWERED || request->too_large));
+	request->close =
+		request->close ||
+		(am_head_has_body(&head) && (request->state == AM_REQUEST_ANSWERED || request->too_large));
 	if (!request->close)
 		return MHD_YES;
 	am_client_linger(engine, client);

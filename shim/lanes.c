@@ -26,7 +26,7 @@ lane_init(AmEngine *engine, AmLaneId id)
 
 	if (id == AM_LANE_WRITE)
 		calls_max = config->group_calls_max > AM_RECOVERY_DEPTH ? config->group_calls_max
-															   : AM_RECOVERY_DEPTH;
+																: AM_RECOVERY_DEPTH;
 	memset(lane, 0, sizeof(*lane));
 	lane->engine = engine;
 	lane->id = id;

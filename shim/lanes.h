@@ -24,10 +24,10 @@
 #include "names.h"
 #include "pgpipe.h"
 
-#define AM_LANE_PIPES_MAX      80 /* connections of one lane, side ones included */
-#define AM_RECOVERY_DEPTH      16 /* calls sent again alone that are in flight at once */
-#define AM_STALL_EXTRA_MS      5000 /* beyond the lane's deadline: the server hangs */
-#define AM_LANE_STARVED_MS     500 /* no connection for so long: what waits gets 503 */
+#define AM_LANE_PIPES_MAX  80   /* connections of one lane, side ones included */
+#define AM_RECOVERY_DEPTH  16   /* calls sent again alone that are in flight at once */
+#define AM_STALL_EXTRA_MS  5000 /* beyond the lane's deadline: the server hangs */
+#define AM_LANE_STARVED_MS 500  /* no connection for so long: what waits gets 503 */
 
 struct AmEngine;
 struct AmRequest;
@@ -46,10 +46,10 @@ typedef struct AmLane
 	AmPipe pipe[AM_LANE_PIPES_MAX];
 	int pipe_count; /* side ones are the last */
 	int side_count;
-	AmCallList queue; /* in order of arrival */
-	AmCallList again; /* their group failed: alone, in order, before the queue */
-	AmCallList aside; /* met a lock: on a side connection */
-	int sent;         /* calls in flight */
+	AmCallList queue;      /* in order of arrival */
+	AmCallList again;      /* their group failed: alone, in order, before the queue */
+	AmCallList aside;      /* met a lock: on a side connection */
+	int sent;              /* calls in flight */
 	int64_t down_since_us; /* no connection is ready since then; 0 = one is */
 } AmLane;
 

@@ -33,9 +33,9 @@ typedef struct AmWatch
 typedef struct AmLoop
 {
 	int epoll_fd;
-	AmWatch ticker; /* owns its timerfd */
+	AmWatch ticker;  /* owns its timerfd */
 	AmWatch signals; /* owns its signalfd; fd -1 in loops without signals */
-	AmWatch waker;  /* owns its eventfd */
+	AmWatch waker;   /* owns its eventfd */
 	AmWatchCall signal_call;
 	AmWatchCall tick_call;
 	void *tick_state;

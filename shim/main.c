@@ -29,14 +29,12 @@
 #define AM_FDS_BESIDE_CLIENTS 256 /* listeners, database, log, lingering */
 #define AM_ERROR_BYTES        512
 
-extern char **environ;
-
 typedef struct Process
 {
 	AmConfig config;
 	AmMetricsRegistry registry;
 	AmLogSink sink;
-	AmEngine *engine; /* one a loop */
+	AmEngine *engine;  /* one a loop */
 	pthread_t *thread; /* of engine 1 and up */
 	int threads_started;
 	bool term_seen;
@@ -203,7 +201,12 @@ engines_init(AmExit *status)
 static void *
 loop_thread(void *state)
 {
-	am_engine_run(state, NULL);
+	AmEngine *engine = state;
+
+	am_engine_run(engine, NULL);
+	/* a loop that cannot serve ends the process: half of it would look healthy */
+	if (engine->exit != AM_EXIT_OK)
+		am_engine_order_stop(&process.engine[0]);
 	return NULL;
 }
 

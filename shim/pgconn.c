@@ -53,7 +53,7 @@ observe(const AmPgConn *conn, AmObsId id, const char *message, int count)
 	am_obs_emit(&conn->engine->obs, &observation);
 }
 
-/* Every failed attempt is counted, but an outage fills no log: a line now and then stands for all. */
+/* Every failed attempt is counted, but an outage fills no log: a line now and then is enough. */
 static void
 observe_failure(AmPgConn *conn, const char *message)
 {
@@ -165,11 +165,18 @@ connect_start(const AmPgConn *conn, bool resolved)
 	const AmEngine *engine = conn->engine;
 	const char *database = engine->config->database;
 	char name[64];
-	const char *keywords[] = {"tcp_user_timeout", "keepalives_idle", "dbname", "application_name",
-							  "client_encoding",  "host",            "hostaddr", NULL};
-	const char *values[] = {"10000", "30", database[0] == '\0' ? NULL : database,
-							name,    "UTF8", engine->resolver.hosts,
-							engine->resolver.addresses, NULL};
+	const char *keywords[] = {"tcp_user_timeout", "keepalives_idle",
+							  "dbname",           "application_name",
+							  "client_encoding",  "host",
+							  "hostaddr",         NULL};
+	const char *values[] = {"10000",
+							"30",
+							database[0] == '\0' ? NULL : database,
+							name,
+							"UTF8",
+							engine->resolver.hosts,
+							engine->resolver.addresses,
+							NULL};
 
 	if (!resolved)
 		keywords[5] = NULL;
@@ -181,8 +188,7 @@ static void
 connect_begin(AmPgConn *conn)
 {
 	AmEngine *engine = conn->engine;
-	AmResolveOutcome outcome =
-		am_resolve(&engine->resolver, engine->database_host, engine->now_us);
+	AmResolveOutcome outcome = am_resolve(&engine->resolver, engine->database_host, engine->now_us);
 
 	if (outcome == AM_RESOLVE_PENDING)
 		return;
@@ -323,7 +329,7 @@ am_pgconn_database_host(const char *database)
 		else if (strcmp(option->keyword, "hostaddr") == 0)
 			address = option->val;
 	}
-	if (am_resolve_is_name(host) && (address == NULL || address[0] == '\0'))
+	if (host != NULL && am_resolve_is_name(host) && (address == NULL || address[0] == '\0'))
 		copy = strdup(host);
 	PQconninfoFree(options);
 	return copy;

@@ -30,7 +30,7 @@
 #define AM_PGCONN_EAGER_MS       30000
 #define AM_PGCONN_EAGER_PAUSE_MS 500
 #define AM_PGCONN_TELL_MS        10000 /* one log line about failing attempts in so long */
-#define AM_PGCONN_REASON_BYTES   256 /* of libpq's message, in the log */
+#define AM_PGCONN_REASON_BYTES   256   /* of libpq's message, in the log */
 
 struct AmEngine;
 struct AmPgConn;
@@ -62,13 +62,13 @@ typedef struct AmPgConn
 	PGconn *pg; /* NULL while DOWN */
 	AmPgConnState state;
 	AmWatch watch;
-	bool unflushed; /* the socket did not take everything: waiting to write */
-	bool stale;     /* to be replaced as soon as nothing is in flight */
-	int64_t since_us;      /* of the present attempt or connection */
-	int64_t down_since_us; /* first failure since it was READY, 0 = none */
-	int64_t retry_us;      /* DOWN: when to try */
-	int pause_ms;          /* last pause */
-	int failures;          /* attempts that failed and were not told yet */
+	bool unflushed;          /* the socket did not take everything: waiting to write */
+	bool stale;              /* to be replaced as soon as nothing is in flight */
+	int64_t since_us;        /* of the present attempt or connection */
+	int64_t down_since_us;   /* first failure since it was READY, 0 = none */
+	int64_t retry_us;        /* DOWN: when to try */
+	int pause_ms;            /* last pause */
+	int failures;            /* attempts that failed and were not told yet */
 	int64_t failure_told_us; /* 0 = none since it was READY */
 } AmPgConn;
 

@@ -210,6 +210,16 @@ keep_sqlstate(char sqlstate[6], const PGresult *result)
 	(void) snprintf(sqlstate, 6, "%s", code == NULL ? "XX000" : code);
 }
 
+/* 0 = no number; the range is checked where the result is kept. */
+static int
+status_parse(const char *text)
+{
+	char *end;
+	long status = strtol(text, &end, 10);
+
+	return *end == '\0' && status > 0 && status < 1000 ? (int) status : 0;
+}
+
 /* Exactly one row of three columns, the first of them not NULL; anything else is a fault. */
 static void
 call_row(AmPipe *pipe, AmPipeEntry *entry, const PGresult *result)
@@ -219,7 +229,7 @@ call_row(AmPipe *pipe, AmPipeEntry *entry, const PGresult *result)
 		am_lane_row(pipe, entry, 0, "", 0, "", 0);
 		return;
 	}
-	am_lane_row(pipe, entry, atoi(PQgetvalue(result, 0, 0)), PQgetvalue(result, 0, 1),
+	am_lane_row(pipe, entry, status_parse(PQgetvalue(result, 0, 0)), PQgetvalue(result, 0, 1),
 				(size_t) PQgetlength(result, 0, 1), PQgetvalue(result, 0, 2),
 				(size_t) PQgetlength(result, 0, 2));
 }

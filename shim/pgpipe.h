@@ -50,12 +50,12 @@ typedef struct AmPipe
 	struct AmLane *lane;
 	bool side; /* a side connection of the write lane */
 	AmPipeEntry *ring;
-	unsigned ring_size; /* power of two */
-	unsigned head;      /* oldest entry; indices only grow, and wrap by the mask */
-	unsigned at;        /* entry the next result belongs to */
-	unsigned tail;      /* one after the newest */
-	int calls;          /* CALL entries in the ring */
-	int64_t batch_us;   /* when the oldest batch became the oldest: for noticing a stall */
+	unsigned ring_size;      /* power of two */
+	unsigned head;           /* oldest entry; indices only grow, and wrap by the mask */
+	unsigned at;             /* entry the next result belongs to */
+	unsigned tail;           /* one after the newest */
+	int calls;               /* CALL entries in the ring */
+	int64_t batch_us;        /* when the oldest batch became the oldest: for noticing a stall */
 	uint64_t functions_hash; /* of the catalog the statements were prepared from */
 } AmPipe;
 

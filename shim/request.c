@@ -170,8 +170,7 @@ void
 am_request_refuse(AmRequest *request, AmRefusalReason reason, amc_span path)
 {
 	const char *template = request->route == NULL ? "" : request->route->path;
-	const AmRefusal *refusal =
-		am_catalog_refusal(request->catalog, request->api, reason, template);
+	const AmRefusal *refusal = am_catalog_refusal(request->catalog, request->api, reason, template);
 
 	am_request_unkeep(request);
 	if (refusal->placeholders)

@@ -76,10 +76,10 @@ typedef struct AmRequest
 	const char *cors_origin; /* from the allow-list, NULL = none */
 
 	/* body */
-	bool gather;  /* the body goes into the argument */
-	bool raw;     /* as base64 instead of JSON */
+	bool gather; /* the body goes into the argument */
+	bool raw;    /* as base64 instead of JSON */
 	bool too_large;
-	bool coded;   /* Content-Encoding: refused if there is a body */
+	bool coded;          /* Content-Encoding: refused if there is a body */
 	uint64_t body_bytes; /* received so far */
 	size_t member_start;
 	size_t body_start;
@@ -89,7 +89,7 @@ typedef struct AmRequest
 	AmLaneId lane;
 	struct AmPipeEntry *entry; /* while SENT */
 	int tries;
-	bool resent;  /* a read was sent once more after a lost connection */
+	bool resent; /* a read was sent once more after a lost connection */
 	int group_size;
 	char sqlstate[6]; /* of the last error, "" = none */
 
@@ -99,7 +99,7 @@ typedef struct AmRequest
 	size_t body_length;
 	size_t headers_start; /* text of the headers value in reply; length 0 = none */
 	size_t headers_length;
-	bool unknown;       /* Authmeter-Outcome: unknown */
+	bool unknown; /* Authmeter-Outcome: unknown */
 	bool preflight;
 	char allow[AM_ALLOW_BYTES]; /* "" = no Allow header */
 	AmBuffer reply;

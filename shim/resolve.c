@@ -123,8 +123,8 @@ resolver_take(AmResolver *resolver, const AmResolveJob *job)
 		const char *comma = i == 0 ? "" : ",";
 
 		/* both buffers hold AM_RESOLVE_ADDRESSES_MAX of the longest */
-		hosts += (size_t) snprintf(resolver->hosts + hosts, sizeof(resolver->hosts) - hosts,
-								   "%s%s", comma, job->host);
+		hosts += (size_t) snprintf(resolver->hosts + hosts, sizeof(resolver->hosts) - hosts, "%s%s",
+								   comma, job->host);
 		addresses += (size_t) snprintf(resolver->addresses + addresses,
 									   sizeof(resolver->addresses) - addresses, "%s%s", comma,
 									   job->address[i]);
@@ -139,8 +139,7 @@ am_resolve(AmResolver *resolver, const char *host, int64_t now_us)
 
 	if (!am_resolve_is_name(host))
 		return AM_RESOLVE_NOT_NEEDED;
-	if (resolver->done_us != 0 &&
-		now_us - resolver->done_us < (int64_t) AM_RESOLVE_FRESH_MS * 1000)
+	if (resolver->done_us != 0 && now_us - resolver->done_us < (int64_t) AM_RESOLVE_FRESH_MS * 1000)
 		return AM_RESOLVE_READY;
 	if (resolver->job == NULL)
 	{

@@ -21,10 +21,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define AM_RESOLVE_FRESH_MS       2000
-#define AM_RESOLVE_ADDRESSES_MAX  4
-#define AM_RESOLVE_HOST_BYTES     256
-#define AM_RESOLVE_ADDRESS_BYTES  46
+#define AM_RESOLVE_FRESH_MS      2000
+#define AM_RESOLVE_ADDRESSES_MAX 4
+#define AM_RESOLVE_HOST_BYTES    256
+#define AM_RESOLVE_ADDRESS_BYTES 46
 
 typedef struct AmResolveJob AmResolveJob;
 

@@ -68,8 +68,7 @@ static_node(const AmPlace *place, const char *path, size_t length)
 {
 	AmRouteNode *node = place->bucket[path_bucket(path, length)];
 
-	while (node != NULL &&
-		   (node->path_length != length || memcmp(node->path, path, length) != 0))
+	while (node != NULL && (node->path_length != length || memcmp(node->path, path, length) != 0))
 		node = node->next;
 	return node;
 }
@@ -121,9 +120,8 @@ am_place_add(AmPlace *place, const AmRoute *route, const AmRoute **other)
 	*other = NULL;
 	if (route->method >= AM_METHOD_ROUTED || !am_route_path_valid(route->path))
 		return AM_ROUTE_INVALID;
-	node = parameters_of(route->path) > 0
-			   ? template_node(place, route->path)
-			   : static_node(place, route->path, strlen(route->path));
+	node = parameters_of(route->path) > 0 ? template_node(place, route->path)
+										  : static_node(place, route->path, strlen(route->path));
 	if (node == NULL)
 		node = node_add(place, route->path);
 	if (node == NULL)
@@ -132,7 +130,7 @@ am_place_add(AmPlace *place, const AmRoute *route, const AmRoute **other)
 	{
 		*other = node->by_method[route->method];
 		return is_common(route) && strcmp((*other)->api, route->api) != 0 ? AM_ROUTE_SHADOWED
-																		 : AM_ROUTE_COLLIDES;
+																		  : AM_ROUTE_COLLIDES;
 	}
 	node->by_method[route->method] = route;
 	return AM_ROUTE_ADDED;

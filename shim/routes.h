@@ -26,12 +26,12 @@
 #include "head.h"
 #include "names.h"
 
-#define AM_ROUTES_MAX            512 /* of one catalog */
-#define AM_ROUTE_PARAMETERS_MAX  8   /* ":name" segments of one path */
-#define AM_ROUTE_HEADERS_MAX     8   /* request headers handed to one function */
-#define AM_ROUTE_PATH_BYTES_MAX  255
-#define AM_PLACES_MAX            AM_MOUNTS_MAX
-#define AM_PLACE_APIS_MAX        AM_MOUNTS_MAX
+#define AM_ROUTES_MAX           512 /* of one catalog */
+#define AM_ROUTE_PARAMETERS_MAX 8   /* ":name" segments of one path */
+#define AM_ROUTE_HEADERS_MAX    8   /* request headers handed to one function */
+#define AM_ROUTE_PATH_BYTES_MAX 255
+#define AM_PLACES_MAX           AM_MOUNTS_MAX
+#define AM_PLACE_APIS_MAX       AM_MOUNTS_MAX
 
 typedef enum AmBodyKind
 {
@@ -72,7 +72,7 @@ typedef struct AmRouteNode
 typedef struct AmPlace
 {
 	int listener;
-	const char *prefix; /* "/" or "/s/x" */
+	const char *prefix;   /* "/" or "/s/x" */
 	size_t prefix_length; /* 0 for "/" */
 	const char *api[AM_PLACE_APIS_MAX];
 	int api_count;
@@ -82,9 +82,9 @@ typedef struct AmPlace
 
 typedef struct AmRouteMatch
 {
-	const AmRoute *route;     /* NULL = no route for path and method */
-	const AmRouteNode *node;  /* NULL = unknown path */
-	unsigned allowed;         /* bit 1 << AmMethod of every method the path has */
+	const AmRoute *route;                    /* NULL = no route for path and method */
+	const AmRouteNode *node;                 /* NULL = unknown path */
+	unsigned allowed;                        /* bit 1 << AmMethod of every method the path has */
 	amc_span name[AM_ROUTE_PARAMETERS_MAX];  /* parameter names, into the template */
 	amc_span value[AM_ROUTE_PARAMETERS_MAX]; /* raw, still percent-encoded */
 	int parameter_count;

@@ -33,7 +33,7 @@ static const SqlstateRule sqlstate_rules[] = {
 };
 
 /* Codes of class MA that stand for a database that cannot serve (503 in the SQLSTATE table). */
-#define UNAVAILABLE_CODE(name, d3, d4, d5, http, public, meaning) \
+#define UNAVAILABLE_CODE(name, d3, d4, d5, http, public, meaning)               \
 	if ((http) == 503 && code[0] == (d3) && code[1] == (d4) && code[2] == (d5)) \
 		return true;
 

@@ -16,6 +16,21 @@ SET ROLE regress_vsplugin_gateway;
 SELECT authmeter_http.deployment_import('vsplugin', 'MONGO_URI', 'x'), authmeter_http.deployment_import('quizzer', 'JWT_SECRET', 'x'),
 	authmeter_http.deployment_import('vsplugin', 'JWT_SECRET', ''), authmeter_http.deployment_import('vsplugin', 'JWT_SECRET', NULL);
 SELECT authmeter_http.deployment_import('vsplugin', 'JWT_SECRET', 'your-256-bit-secret');
+-- A short secret is for development only: a warning there, and production does not start with it.
+SELECT authmeter_http.deployment_import('vsplugin', 'JWT_SECRET', 'pR8vTz3kQw6yLn1cXb5d');
+SELECT severity, message FROM authmeter_http.start_check('{vsplugin}') WHERE message ~ 'vsplugin';
+RESET ROLE;
+SELECT authmeter.setting_set('authmeter.environment', 'production');
+SET ROLE regress_vsplugin_gateway;
+SELECT severity, message FROM authmeter_http.start_check('{vsplugin}') WHERE message ~ 'vsplugin';
+SELECT authmeter_http.deployment_import('vsplugin', 'JWT_SECRET', 'pR8vTz3kQw6yLn1cXb5e');
+RESET ROLE;
+SELECT authmeter.key_retire(kid, ring) FROM authmeter.key_list() WHERE ring = 'vsplugin';
+SET ROLE regress_vsplugin_gateway;
+SELECT authmeter_http.deployment_import('vsplugin', 'JWT_SECRET', 'pR8vTz3kQw6yLn1cXb5e');
+RESET ROLE;
+SELECT authmeter.setting_set('authmeter.environment', 'development');
+SET ROLE regress_vsplugin_gateway;
 SELECT authmeter_http.deployment_import('vsplugin', 'JWT_SECRET', 'kT9vN2qLrW8yUe4sDf6gHj1kPz3xCb5m-vsplugin');
 SELECT authmeter_http.deployment_import('vsplugin', 'JWT_SECRET', 'kT9vN2qLrW8yUe4sDf6gHj1kPz3xCb5m-vsplugin');
 SELECT authmeter_http.deployment_import('vsplugin', 'JWT_SECRET', 'kT9vN2qLrW8yUe4sDf6gHj1kPz3xCb5m-another');

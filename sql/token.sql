@@ -79,7 +79,7 @@ SELECT outcome, reason FROM authmeter.token_verify(pg_temp.forge(:hs, :'good', '
 SELECT what, v.outcome, v.user_id, v.claims, v.reason FROM (VALUES
 	('null', NULL), ('empty', ''), ('dots', '..'), ('two segments', substring(:'token' FROM '^[^.]+\.[^.]+')),
 	('no signature', substring(:'token' FROM '^[^.]+\.[^.]+\.')), ('four segments', :'token' || '.x'), ('padding', :'token' || '='),
-	('blank', ' ' || :'token'), ('newline', :'token' || E'\n'), ('not ASCII', :'token' || 'é'), ('short signature', left(:'token', -1)),
+	('blank', ' ' || :'token'), ('newline', :'token' || E'\n'), ('not ASCII', :'token' || 'é'), ('short signature', left(:'token', -2)),
 	('other claims', split_part(:'token', '.', 1) || '.' || split_part(:'named', '.', 2) || '.' || split_part(:'token', '.', 3)),
 	('4097 characters', rpad(:'token', 4097, 'x')), ('a megabyte', repeat('x', 1048576))) t(what, token),
 	authmeter.token_verify(token, 'tokentest', 'access') v;

@@ -1,5 +1,10 @@
 \echo Use "CREATE EXTENSION authmeter CASCADE" to load this file. \quit
 
+-- PostgreSQL puts the schemas of required extensions (pgcrypto's) into the search_path of this script,
+-- and the bodies of some functions are bound to what is found while it runs: nobody who may create
+-- objects there shall be found.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
 -- Schemas and the rules of access. CREATE only, never OR REPLACE or IF NOT EXISTS: an object that
 -- somebody planted under one of these names makes the installation fail instead of being adopted.
 

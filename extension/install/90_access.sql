@@ -30,11 +30,18 @@ BEGIN
 			CASE item.kind WHEN 'view' THEN 'SELECT ON' ELSE 'EXECUTE ON FUNCTION' END, item.target, role);
 		granted := granted + 1;
 	END LOOP;
+	-- A gateway's calls carry tokens and passwords as binds: neither the server's log nor the custom
+	-- plans that auto_explain prints may show them.
+	IF level = 'gateway' THEN
+		EXECUTE format('ALTER ROLE %s SET log_parameter_max_length = 0', role);
+		EXECUTE format('ALTER ROLE %s SET log_parameter_max_length_on_error = 0', role);
+		EXECUTE format('ALTER ROLE %s SET plan_cache_mode = force_generic_plan', role);
+	END IF;
 	RETURN granted;
 END
 $$;
 COMMENT ON FUNCTION authmeter.grant_access(regrole, text) IS
-	'Lets a role use authmeter at one level and returns the number of objects granted: gateway (the HTTP shim: endpoint functions only), service (what a backend service calls), reader (views and reports), admin (everything a person administers, service and reader included). Safe to repeat; repeat it after ALTER EXTENSION UPDATE. Raises MA005 (access_level_unknown).';
+	'Lets a role use authmeter at one level and returns the number of objects granted: gateway (the HTTP shim: endpoint functions only; also switches the logging of bind values off for the role, which takes a superuser), service (what a backend service calls), reader (views and reports), admin (everything a person administers, service and reader included). Safe to repeat; repeat it after ALTER EXTENSION UPDATE. Raises MA005 (access_level_unknown).';
 
 -- Last of all: PostgreSQL lets PUBLIC execute every new function, so take that back for all of them.
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA authmeter FROM PUBLIC;

@@ -41,6 +41,13 @@ $node->safe_psql('postgres', 'SELECT pg_stat_statements_reset()');
 my $dbh = DBI->connect('dbi:Pg:dbname=postgres;host=' . $node->host . ';port=' . $node->port,
 	undef, undef, { RaiseError => 0, PrintError => 0, pg_server_prepare => 1 });
 
+# auto_explain with log_verbose prints the constants of custom plans, of whatever extension; generic
+# plans have none. grant_access sets this for the gateway.
+$dbh->do('SET plan_cache_mode = force_generic_plan');
+is($node->safe_psql('postgres', q{SELECT setconfig FROM pg_db_role_setting WHERE setrole = 'authmeter_shim'::regrole}),
+	'{log_parameter_max_length=0,log_parameter_max_length_on_error=0,plan_cache_mode=force_generic_plan}',
+	'the gateway logs no bind values');
+
 my %secret = (
 	password => 'PassWordOfLeakTest-7391',
 	wrong_password => 'WrongPassWordOfLeakTest-8812',
@@ -80,18 +87,18 @@ $dbh->disconnect;
 $node->safe_psql('postgres', 'CHECKPOINT');
 $node->stop;
 my $log = substr slurp_file($node->logfile), $log_begin;
-like($log, qr/user_login/, 'the log has the statements');
+ok(index($log, 'user_login') >= 0, 'the log has the statements');
 my $files = '';
 find({ no_chdir => 1, wanted => sub { $files .= slurp_file($_) if -f $_ && -r $_ } }, $node->data_dir);
 cmp_ok(length $files, '>', 1e6, 'the data directory was read');
 
 for my $name (sort keys %secret)
 {
-	my $text = quotemeta $secret{$name};
-	unlike($views, qr/$text/, "$name: not in a view");
-	unlike($log, qr/$text/, "$name: not in the log");
-	unlike(slurp_file($dump), qr/$text/, "$name: not in the dump");
-	unlike($files, qr/$text/, "$name: not in the data directory") unless $name eq 'code';
+	# ok, not unlike: a failure must not print all that was searched.
+	ok(index($views, $secret{$name}) < 0, "$name: not in a view");
+	ok(index($log, $secret{$name}) < 0, "$name: not in the log");
+	ok(index(slurp_file($dump), $secret{$name}) < 0, "$name: not in the dump");
+	ok(index($files, $secret{$name}) < 0, "$name: not in the data directory") unless $name eq 'code';
 }
-unlike($files, qr/\Q$s->{secret}\E/, 'the imported signing secret is in no file of the data directory');
+ok(index($files, $s->{secret}) < 0, 'the imported signing secret is in no file of the data directory');
 done_testing();

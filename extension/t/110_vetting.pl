@@ -40,7 +40,7 @@ my @cases = (
 	[ 'blank in a name', "GET /health HTTP/1.1\r\nHost: x\r\nX A: b\r\n\r\n", 400, 1, 1 ],
 	[ 'control character in a value', "GET /health HTTP/1.1\r\nHost: x\r\nX-A: b\x01c\r\n\r\n", 400, 1, 1 ],
 	[ 'bare CR in a value', "GET /health HTTP/1.1\r\nHost: x\r\nX-A: b\rX-B: c\r\n\r\n", 400, 1, 1 ],
-	[ 'two Authorization', "POST /trackUsage HTTP/1.1\r\n${auth}Authorization: Bearer x\r\nContent-Length: 2\r\n\r\n{}", 400, 1, 1 ],
+	[ 'two Authorization count as none', "POST /trackUsage HTTP/1.1\r\n${auth}Authorization: Bearer x\r\nContent-Length: 2\r\n\r\n{}", 401, 0, 1 ],
 	[ 'absolute URI', "GET http://x/health HTTP/1.1\r\nHost: x\r\n\r\n", 400, 1, 1 ],
 	[ 'no slash', "GET health HTTP/1.1\r\nHost: x\r\n\r\n", 400, 1, 1 ],
 	[ 'lower-case method', "get /health HTTP/1.1\r\nHost: x\r\n\r\n", 405, undef, 1 ],
@@ -81,8 +81,7 @@ for my $case (@cases)
 
 # Our own refusals are JSON in the style of the API.
 my $reply = $s->request('GET', '/health', { 'X-A' => "b\x01" });
-is($reply->{body}, '{"error":"Invalid request body"}', 'refusal in the style of the API')
-  or diag explain $reply;
+is($reply->{body}, '{"error":"Bad request"}', 'refusal in the style of the API');
 
 # Deadlines are absolute: a client that goes on dripping bytes is cut off all the same.
 for my $drip (

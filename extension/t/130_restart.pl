@@ -7,6 +7,7 @@ use FindBin;
 use lib "$FindBin::RealBin/lib";
 use Authmeter::Load;
 use Authmeter::Service;
+use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
@@ -27,7 +28,8 @@ for my $mode ('immediate', 'kill -9', 'fast')
 		sub {
 			my $client = Authmeter::Load::client($port);
 			my %got;
-			until (-e $stop)
+			my $end = time + 60;
+			until (-e $stop || time > $end)
 			{
 				my $status = $client->send($request);
 				$got{ $status == 0 ? 'lost' : $status < 0 ? 'refused' : $status }++;
@@ -45,8 +47,9 @@ for my $mode ('immediate', 'kill -9', 'fast')
 	$s->poll(sub { $done->() > $before + 100 }, 'load has begun');
 	if ($mode eq 'kill -9')
 	{
+		my ($pid) = slurp_file($s->{node}->data_dir . '/postmaster.pid') =~ /^(\d+)/;
 		$s->{node}->kill9;
-		$s->poll(sub { $s->admin('/ready')->{status} == 503 }, 'the server is gone');
+		$s->poll(sub { !kill 0, $pid }, 'the server is gone');
 	}
 	else { $s->{node}->stop($mode) }
 	my $client = Authmeter::Load::client($port);

@@ -107,7 +107,8 @@ my $crowd = Authmeter::Load::start(
 			$got{ $socket ? 'open' : 'refused' }++;
 			push @sockets, $socket if $socket;
 		}
-		sleep 0.05 while -e $hold;
+		my $end = time + 60;
+		sleep 0.05 while -e $hold && time < $end;
 		return \%got;
 	});
 sleep 3;

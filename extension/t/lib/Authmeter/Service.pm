@@ -56,6 +56,8 @@ sub _init_server
 	print $file '1 ' . join('', map { sprintf '%02x', int rand 256 } 1 .. 32) . "\n";
 	close $file or die $!;
 	$node->init;
+	$node->append_conf('postgresql.conf', "shared_preload_libraries = 'authmeter'")
+	  if $self->{preload};
 	$node->append_conf('postgresql.conf', <<"CONF");
 authmeter.master_key_file = '$key_file'
 fsync = on
@@ -63,8 +65,6 @@ max_connections = 200
 log_statement = 'none'
 $self->{conf}
 CONF
-	$node->append_conf('postgresql.conf', "shared_preload_libraries = 'authmeter'")
-	  if $self->{preload};
 	$node->start;
 	$node->safe_psql('postgres', <<"SQL");
 CREATE EXTENSION authmeter CASCADE;
