@@ -115,12 +115,14 @@ static bool
 stores_init(AmEngine *engine)
 {
 	const AmConfig *config = engine->config;
+	/* a connection has one request at a time, so slots never run out before connections do */
+	int connections = config->connections_max / config->loops + 1;
 
 	engine->scratch.nodes = calloc(AM_JSON_NODES_MAX, sizeof(amc_json_node));
 	return engine->scratch.nodes != NULL &&
-		   am_requests_init(&engine->requests, engine, config->requests_in_flight_max,
+		   am_requests_init(&engine->requests, engine, connections,
 							(size_t) config->body_pool_bytes_max) &&
-		   am_clients_init(&engine->clients, engine, config->connections_max / config->loops + 1);
+		   am_clients_init(&engine->clients, connections);
 }
 
 bool

@@ -20,10 +20,6 @@ extern enum MHD_Result am_http_handle(void *cls, struct MHD_Connection *connecti
 /* Queues the reply of an ANSWERED request; MHD_NO closes the connection. */
 extern enum MHD_Result am_http_reply(AmRequest *request);
 
-/* 503 for a request that got no slot. */
-extern enum MHD_Result am_http_reply_without_slot(AmListener *listener,
-												  struct MHD_Connection *connection);
-
 /*
  * Writes the answer to the socket itself, for an answer that comes in the middle
  * of a body, where the library takes none.  The caller closes the connection.

@@ -156,41 +156,6 @@ am_http_reply(AmRequest *request)
 	return result;
 }
 
-enum MHD_Result
-am_http_reply_without_slot(AmListener *listener, struct MHD_Connection *connection)
-{
-	AmEngine *engine = listener->engine;
-	AmObservation observation = am_obs_make(AM_OBS_LIMIT_REACHED);
-	amc_span rest;
-	bool fits;
-	const AmPlace *place = am_place_find(engine->catalog->place, engine->catalog->place_count,
-										 listener->index, AMC_SPAN("/"), &rest, &fits);
-	const AmRefusal *refusal =
-		am_catalog_refusal(engine->catalog, place->api[0], AM_REFUSAL_UNAVAILABLE, "");
-	char id[AM_REQUEST_ID_BYTES_MAX + 1];
-	struct MHD_Response *response;
-	enum MHD_Result result;
-
-	am_request_id_make(&engine->requests, id);
-	observation.request_id = id;
-	observation.reason = AM_LIMIT_REQUESTS_IN_FLIGHT;
-	am_obs_emit(&engine->obs, &observation);
-	/* placeholders need a slot; without one the body goes out as the table has it */
-	response = MHD_create_response_from_buffer(refusal->body_length, (void *) refusal->body,
-											   MHD_RESPMEM_MUST_COPY);
-	if (response == NULL)
-		return MHD_NO;
-	add(response, "Content-Type", CONTENT_TYPE_JSON);
-	add(response, "X-Content-Type-Options", "nosniff");
-	add(response, "Cache-Control", "no-store");
-	add(response, "X-Request-Id", id);
-	add(response, "Retry-After", "1");
-	add(response, "Connection", "close");
-	result = MHD_queue_response(connection, (unsigned) refusal->status, response);
-	MHD_destroy_response(response);
-	return result;
-}
-
 void
 am_http_reply_raw(AmRequest *request)
 {

@@ -258,7 +258,10 @@ request_body_refused(AmRequest *request, AmRefusalReason reason)
 {
 	bool too_large = reason == AM_REFUSAL_BODY_TOO_LARGE;
 
-	vet_observe(request, too_large ? AM_VET_BODY_TOO_LARGE : AM_VET_BODY_INVALID);
+	if (too_large)
+		vet_observe(request, AM_VET_BODY_TOO_LARGE);
+	else
+		vet_observe(request, request->coded ? AM_VET_CONTENT_ENCODING : AM_VET_BODY_INVALID);
 	if (request->route->limited)
 		request_call(request, too_large ? "body_too_large" : "body_invalid");
 	else
@@ -348,11 +351,9 @@ first_call(AmListener *listener, struct MHD_Connection *connection, const char *
 	AmRequest *request;
 	AmHead head;
 
-	if (client == NULL)
-		return MHD_NO;
-	request = am_request_take(&engine->requests, engine->catalog);
+	request = client == NULL ? NULL : am_request_take(&engine->requests, engine->catalog);
 	if (request == NULL)
-		return am_http_reply_without_slot(listener, connection);
+		return MHD_NO;
 	*state = request;
 	request->listener = listener;
 	request->connection = connection;

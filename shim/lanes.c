@@ -102,6 +102,30 @@ am_lane_refuse(AmLane *lane, AmRequest *request, AmLaneRefusal reason)
 	am_engine_answered(lane->engine, request);
 }
 
+/* Calls that wait or are in flight, of all lanes. */
+static int
+calls_in_flight(const AmEngine *engine)
+{
+	int count = 0;
+
+	for (int i = 0; i < AM_LANE_SERVING_COUNT; i++)
+	{
+		const AmLane *lane = &engine->lane[i];
+
+		count += lane->queue.count + lane->again.count + lane->aside.count + lane->sent;
+	}
+	return count;
+}
+
+static void
+flood_observe(const AmEngine *engine)
+{
+	AmObservation observation = am_obs_make(AM_OBS_LIMIT_REACHED);
+
+	observation.reason = AM_LIMIT_REQUESTS_IN_FLIGHT;
+	am_obs_emit(&engine->obs, &observation);
+}
+
 void
 am_lane_call(AmLane *lane, AmRequest *request)
 {
@@ -111,6 +135,11 @@ am_lane_call(AmLane *lane, AmRequest *request)
 		am_lane_refuse(lane, request, AM_LANE_REFUSAL_DATABASE_DOWN);
 	else if (lane->queue.count >= lane->engine->tuning.lane[lane->id].queue_max)
 		am_lane_refuse(lane, request, AM_LANE_REFUSAL_QUEUE_FULL);
+	else if (calls_in_flight(lane->engine) >= lane->engine->config->requests_in_flight_max)
+	{
+		flood_observe(lane->engine);
+		am_lane_refuse(lane, request, AM_LANE_REFUSAL_QUEUE_FULL);
+	}
 	else
 	{
 		request->state = AM_REQUEST_QUEUED;

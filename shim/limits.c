@@ -18,9 +18,8 @@
 #include "engine.h"
 
 bool
-am_clients_init(AmClients *clients, AmEngine *engine, int count)
+am_clients_init(AmClients *clients, int count)
 {
-	(void) engine;
 	memset(clients, 0, sizeof(*clients));
 	clients->slot = calloc((size_t) count, sizeof(AmClient));
 	clients->lingerer = calloc(AM_LINGERERS_MAX, sizeof(AmLingerer));

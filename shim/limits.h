@@ -65,7 +65,7 @@ typedef struct AmClients
 } AmClients;
 
 /* Allocates count connection records; false = out of memory. */
-extern bool am_clients_init(AmClients *clients, struct AmEngine *engine, int count);
+extern bool am_clients_init(AmClients *clients, int count);
 
 extern void am_clients_free(AmClients *clients);
 

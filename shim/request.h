@@ -3,10 +3,12 @@
  * request.h
  *	  Request slots: one HTTP request from its head to its reply.
  *
- * A loop has a fixed number of slots (requests_in_flight_max), taken when the
- * head of a request has come and given back when the HTTP library has completed
- * it.  Everything a request needs lies in its slot; only large arguments and
- * replies go to the bounded pool.  Slots are wiped when they are given back.
+ * A loop has as many slots as connections.  One is taken when the head of a request
+ * has come and given back when the HTTP library has completed it; how many of them
+ * may be with the lanes at the same time is bounded there (requests_in_flight_max),
+ * so that slow senders keep nobody else out.  Everything a request needs lies in its
+ * slot; only large arguments and replies go to the bounded pool.  A slot costs memory
+ * from its first use on, and is wiped when it is given back.
  *
  *	 FREE -> READING -> QUEUED -> SENT -> ANSWERED -> REPLIED -> FREE
  *				   \----------------------^   (refusals need no database)
