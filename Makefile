@@ -12,7 +12,7 @@ EXTENSION_MAKE = $(MAKE) --no-print-directory -f extension.mk
 # Quiet: a newcomer wants to see what is started, and errors come on standard error.
 BUILD = $(MAKE) -s --no-print-directory -j"$$(nproc)" all >/dev/null
 
-export PG_CONFIG RUN_DIR FUZZ_SECONDS
+export PG_CONFIG RUN_DIR FUZZ_SECONDS TESTS
 # SQL may hold `$`: it travels as it was typed, under another name.
 unexport SQL
 export AM_SQL := $(value SQL)
@@ -44,7 +44,7 @@ stop: ## stop what make start began; the data stay
 psql: ## SQL as the administrator: interactive, or SQL="select 1" for bare rows
 	@dev/cluster.sh psql
 
-check: ## everything a change must pass; SUITE="regress tap" runs only these
+check: ## everything a change must pass; SUITE="regress tap" only these suites
 	@dev/deps.sh build check && exec dev/check.sh $(SUITE)
 
 bench: ## the table of speed ratios; PEERS=1 adds Node.js services to it
@@ -67,6 +67,7 @@ help: ## list the targets and variables
 	@echo '  LISTEN="127.0.0.1:3000=vsplugin" listeners of the shim: [address:]port[/prefix]=api[,api] ...'
 	@echo '  ADMIN=127.0.0.1:9464             its admin listener (/live, /ready, /metrics), or off'
 	@echo '  PG_CONFIG=pg_config              which PostgreSQL'
+	@echo '  SUITE="regress tap" TESTS="jwt 100"  what make check runs: suites, and of these the tests named'
 	@echo '  WERROR=1                         warnings are errors'
 	@echo '  with_llvm=yes                    build bitcode too'
 	@echo '  DESTDIR=, PREFIX=/usr/local      for make install'
@@ -76,10 +77,11 @@ help: ## list the targets and variables
 install: all install-shim ## both into the system
 	+@$(EXTENSION_MAKE) install
 
+# The shim writes its manual from the same table as its --help.
 install-shim: shim
 	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/share/man/man1'
 	install -m 755 build/authmeter-shim '$(DESTDIR)$(PREFIX)/bin/'
-	$(foreach page,$(wildcard shim/*.1 build/*.1),install -m 644 $(page) '$(DESTDIR)$(PREFIX)/share/man/man1/';)
+	build/authmeter-shim --man >'$(DESTDIR)$(PREFIX)/share/man/man1/authmeter-shim.1'
 
 uninstall:
 	rm -f '$(DESTDIR)$(PREFIX)/bin/authmeter-shim' '$(DESTDIR)$(PREFIX)/share/man/man1/authmeter-shim.1'

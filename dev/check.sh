@@ -16,6 +16,8 @@
 #   docs       tables of README.md and docs/ agree with the code; one in all
 #   tap        TAP and HTTP end-to-end tests (extension/t), as an unprivileged account; one a test
 #
+# TESTS="install jwt 100_vsplugin" runs only these of regress, isolation and tap.
+#
 # Two lanes run at the same time, for two cores; the TAP tests, which measure time, run after both.
 # What tests may rely on: psql and the server programs of the private tree on PATH, AUTHMETER_SHIM
 # (path of the shim), AUTHMETER_BUILD (variables the checkout was built with), PERL5LIB with
@@ -27,6 +29,7 @@ SUITES=(lint build core shim fuzz regress isolation plain docs tap)
 ROOMS=(authmeter.control Makefile extension.mk extension shim sql expected dev docker docs
   README.md CHANGELOG.md LICENSE .ci .clang-format .clang-tidy .editorconfig .gitignore .shellcheckrc)
 PORT=54399
+TESTS=${TESTS:-}
 TAP_JOBS=${TAP_JOBS:-2}
 TAP_LIMIT_S=1200
 SUITE_LIMIT_S=900
@@ -141,9 +144,27 @@ stop_cluster()
   fi
 }
 
+# listed VARIABLE: the tests of a list of extension.mk, or those of them that TESTS names.
 listed()
 {
-  make -s --no-print-directory -C "$SRC" -f extension.mk "print-$1"
+  local test
+  for test in $(make -s --no-print-directory -C "$SRC" -f extension.mk "print-$1"); do
+    if [ -z "$TESTS" ] || [[ " $TESTS " == *" $test "* ]]; then
+      echo "$test"
+    fi
+  done
+}
+
+# tap_files: likewise the TAP tests; a number alone names one, too.
+tap_files()
+{
+  local file name
+  for file in "$SRC"/extension/t/*.pl; do
+    name=$(basename "$file" .pl)
+    if [ -z "$TESTS" ] || [[ " $TESTS " == *" $name "* ]] || [[ " $TESTS " == *" ${name%%_*} "* ]]; then
+      echo "$file"
+    fi
+  done
 }
 
 # regress_driver PROGRAM INPUT OUTPUT TEST...: pg_regress or pg_isolation_regress.
@@ -250,6 +271,8 @@ suite_docs()
 suite_tap()
 {
   local pgxs
+  local -a files
+  mapfile -t files < <(tap_files)
   pgxs=$(dirname "$("$PG_CONFIG" --pgxs)")
   own_dir 0755 "$STAGE/tap"
   cd "$STAGE/tap"
@@ -257,7 +280,7 @@ suite_tap()
     PG_REGRESS="$pgxs/../test/regress/pg_regress" \
     PERL5LIB="$pgxs/../test/perl:$SRC/extension/t/lib" \
     AUTHMETER_SHIM="$SRC/build/authmeter-shim" AUTHMETER_BUILD="CC=gcc WERROR=1" \
-    timeout -k 30 "$TAP_LIMIT_S" perl "$SRC/dev/prove.pl" "$TAP_JOBS" "$SRC"/extension/t/*.pl
+    timeout -k 30 "$TAP_LIMIT_S" perl "$SRC/dev/prove.pl" "$TAP_JOBS" "${files[@]}"
 }
 
 # ---- running and counting ------------------------------------------------------------------------

@@ -20,7 +20,7 @@
 
 LISTEN_DEFAULT="127.0.0.1:3000=vsplugin"
 ADMIN_DEFAULT="127.0.0.1:9464"
-PORT_FIRST=54330
+PORT_FIRST=15432
 SOCKET_PATH_BYTES_MAX=107
 START_WAIT_S=60
 STOP_WAIT_S=40
@@ -442,7 +442,7 @@ start()
 # tell: how to call it. The first listener is shown, 0.0.0.0 as loopback.
 tell()
 {
-  local first=${LISTEN%% *} url run=
+  local first=${LISTEN%% *} url run='' metrics=''
   url=${first%%=*}
   case $url in
     0.0.0.0:*) url=127.0.0.1:${url#0.0.0.0:} ;;
@@ -450,6 +450,7 @@ tell()
     *) url=127.0.0.1:$url ;;
   esac
   url=http://${url%/}
+  [ "$ADMIN" = off ] || metrics="  curl -s http://$ADMIN/metrics"$'\n'
   [ "${RUN_DIR:-.run}" = .run ] || run=" RUN_DIR=$RUN_DIR"
   cat <<TEXT
 
@@ -460,8 +461,7 @@ authmeter is running: $LISTEN. Try it:
     sed 's/.*"sessionToken":"\([^"]*\)".*/\1/')
   curl -s $url/trackUsage -H "Authorization: Bearer \$TOKEN" -H 'Content-Type: application/json' \\
     -d '{"usage":1,"tokenCount":250}'
-  curl -s http://$ADMIN/metrics
-  make psql$run SQL="select * from authmeter.status()"
+$metrics  make psql$run SQL="select * from authmeter.status()"
 
   Logs and data: $AT    Stop: ${1:-make stop$run}
 

@@ -63,7 +63,7 @@ check_cppcheck()
   # shellcheck disable=SC2054 # the commas belong to the words
   local -a options=(--quiet --std=c11 -j "$JOBS" --error-exitcode=1 --inline-suppr
     --enable=warning,performance,portability --library=posix
-    -I extension -D__linux__ -DPG_VERSION_NUM=150000 -DPG_MODULE_MAGIC= '-DPG_FUNCTION_INFO_V1(x)=' -DPGDLLEXPORT=
+    -I extension -D__linux__ -DPG_VERSION_NUM=150000 -DOPENSSL_VERSION_NUMBER=0x30000000L -DPG_MODULE_MAGIC= '-DPG_FUNCTION_INFO_V1(x)=' -DPGDLLEXPORT=
     '-DPG_FUNCTION_ARGS=void *fcinfo' '-DPG_TRY()={' '-DPG_CATCH()=}{' '-DPG_FINALLY()=}{'
     '-DPG_END_TRY()=}' '-Dforeach(a,b)=for(a=b;a;a++)' '-DMHD_YES=1' '-DMHD_NO=0')
   # Opaque headers: it sees neither PostgreSQL nor the libraries.

@@ -199,11 +199,26 @@ head_take(AmHead *head, HeadField field, amc_span value)
 	}
 }
 
+/* Blanks around a value are no part of it (RFC 9110 section 5.5). */
+static amc_span
+span_trim(amc_span text)
+{
+	while (text.len > 0 && (text.ptr[0] == ' ' || text.ptr[0] == '\t'))
+	{
+		text.ptr++;
+		text.len--;
+	}
+	while (text.len > 0 && (text.ptr[text.len - 1] == ' ' || text.ptr[text.len - 1] == '\t'))
+		text.len--;
+	return text;
+}
+
 void
 am_head_add(AmHead *head, const char *name, size_t name_length, const char *value,
 			size_t value_length)
 {
-	amc_span span = {value == NULL ? "" : value, value == NULL ? 0 : value_length};
+	amc_span span =
+		span_trim((amc_span){value == NULL ? "" : value, value == NULL ? 0 : value_length});
 
 	if (!am_token_valid(name, name_length))
 		head->name_bad = true;
@@ -338,19 +353,6 @@ am_head_bearer(const AmHead *head)
 	if (head->authorization_count != 1 || value.len <= 7 || memcmp(value.ptr, "Bearer ", 7) != 0)
 		return (amc_span){NULL, 0};
 	return (amc_span){value.ptr + 7, value.len - 7};
-}
-
-static amc_span
-span_trim(amc_span text)
-{
-	while (text.len > 0 && (text.ptr[0] == ' ' || text.ptr[0] == '\t'))
-	{
-		text.ptr++;
-		text.len--;
-	}
-	while (text.len > 0 && (text.ptr[text.len - 1] == ' ' || text.ptr[text.len - 1] == '\t'))
-		text.len--;
-	return text;
 }
 
 bool

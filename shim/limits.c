@@ -8,6 +8,7 @@
 #include "limits.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,6 +102,8 @@ am_client_open(AmEngine *engine, int fd, const struct sockaddr *peer)
 		clients->open->previous = client;
 	clients->open = client;
 	clients->open_count++;
+	if (clients->open_count > clients->open_peak)
+		clients->open_peak = clients->open_count;
 	client->fd = fd;
 	client->doomed = false;
 	peer_take(client, peer);
@@ -179,6 +182,20 @@ lingerer_end(AmEngine *engine, AmLingerer *lingerer)
 	(void) close(fd);
 }
 
+/* After a flood the allocator would keep the memory of thousands of connections for ever. */
+static void
+memory_trim(AmEngine *engine)
+{
+	AmClients *clients = &engine->clients;
+
+	if (clients->open_peak - clients->open_count < AM_TRIM_CLIENTS_MIN ||
+		engine->now_us - clients->trim_us < (int64_t) AM_TRIM_INTERVAL_MS * 1000)
+		return;
+	(void) malloc_trim(0);
+	clients->trim_us = engine->now_us;
+	clients->open_peak = clients->open_count;
+}
+
 void
 am_clients_janitor(AmEngine *engine)
 {
@@ -202,6 +219,7 @@ am_clients_janitor(AmEngine *engine)
 			engine->now_us - lingerer->since_us > (int64_t) AM_LINGER_MS * 1000)
 			lingerer_end(engine, lingerer);
 	}
+	memory_trim(engine);
 	am_metrics_gauge_set(engine->metrics, AM_GAUGE_CONNECTIONS_OPEN, engine->clients.open_count);
 }
 

@@ -32,6 +32,8 @@
 #define AM_LINGER_MS        2000          /* each, at most */
 #define AM_LINGER_BYTES_MAX (1024 * 1024) /* read and thrown away from each */
 #define AM_REPLY_TIMEOUT_MS 30000         /* to write one reply to a slow reader */
+#define AM_TRIM_INTERVAL_MS 10000         /* memory is given back at most so often ... */
+#define AM_TRIM_CLIENTS_MIN 512           /* ... and when so many connections have gone */
 
 struct AmEngine;
 
@@ -61,6 +63,8 @@ typedef struct AmClients
 	AmClient *free;
 	AmClient *open;
 	int open_count;
+	int open_peak; /* since memory was given back to the system last */
+	int64_t trim_us;
 	AmLingerer *lingerer;
 } AmClients;
 

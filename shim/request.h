@@ -32,8 +32,8 @@
 #include "names.h"
 #include "routes.h"
 
-#define AM_REQUEST_ARGUMENT_BYTES 4096 /* inline part of the argument */
-#define AM_REQUEST_REPLY_BYTES    2048 /* inline part of the reply */
+#define AM_REQUEST_ARGUMENT_BYTES 2048 /* inline part of the argument */
+#define AM_REQUEST_REPLY_BYTES    1024 /* inline part of the reply */
 
 struct MHD_Connection;
 struct AmEngine;

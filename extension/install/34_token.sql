@@ -13,13 +13,13 @@ COMMENT ON FUNCTION authmeter.token_issue(uuid, text, text, jsonb, interval) IS
 
 CREATE FUNCTION authmeter.token_verify(token text, api text, use text)
 RETURNS authmeter.token_verification
-LANGUAGE c STABLE SECURITY DEFINER PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'authmeter_token_verify';
+LANGUAGE c STABLE SECURITY DEFINER PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'authmeter_token_verify';
 COMMENT ON FUNCTION authmeter.token_verify(text, text, text) IS
 	'Verifies a session token for one API and one use, by the real clock and without leeway, and looks its user up as it is committed now, whatever the isolation level. Outcomes: ok, invalid (form, over 4096 bytes, algorithm, signature, claims, another API or use, revoked), expired, user_unknown (deleted), user_disabled. NULL is an invalid token. Raises MA007 (argument_invalid) for another use, MA020 (key_unknown) when the API has no key.';
 
 CREATE FUNCTION authmeter.token_user(token text, api text, use text)
 RETURNS authmeter.user_result
-LANGUAGE c STABLE SECURITY DEFINER PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'authmeter_token_user';
+LANGUAGE c STABLE SECURITY DEFINER PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'authmeter_token_user';
 COMMENT ON FUNCTION authmeter.token_user(text, text, text) IS
 	'The same as token_verify without the claims, for who needs only the user: outcome and user_id.';
 

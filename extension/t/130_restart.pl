@@ -54,7 +54,7 @@ for my $mode ('immediate', 'kill -9', 'fast')
 	else { $s->{node}->stop($mode) }
 	my $client = Authmeter::Load::client($port);
 	is($client->send($request), 503, "$mode: 503 while the server is away");
-	is($s->admin('/ready')->{status}, 503, "$mode: not ready");
+	ok($s->poll(sub { $s->admin('/ready')->{status} == 503 }, 'not ready'), "$mode: not ready");
 	is($s->admin('/live')->{status}, 200, "$mode: but alive");
 	$s->{node}->start;
 	my $up = time;

@@ -190,8 +190,9 @@ bearer_is_exact(void)
 		const char *value;
 		const char *token;
 	} cases[] = {
-		{"Bearer abc", "abc"}, {"Bearer ", NULL},   {"Bearer", NULL},      {"bearer abc", NULL},
-		{"Basic abc", NULL},   {"Bearerabc", NULL}, {"Bearer\tabc", NULL}, {"Bearer a b", "a b"},
+		{"Bearer abc", "abc"}, {"Bearer abc \t ", "abc"}, {"Bearer   ", NULL}, {"Bearer ", NULL},
+		{"Bearer", NULL},      {"bearer abc", NULL},      {"Basic abc", NULL}, {"Bearerabc", NULL},
+		{"Bearer\tabc", NULL}, {"Bearer a b", "a b"},
 	};
 
 	for (size_t i = 0; i < LENGTH_OF(cases); i++)
