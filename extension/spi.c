@@ -7,8 +7,10 @@
  */
 #include "compat.h"
 
-#include "spi.h"
+#include "access/xact.h"
 #include "utils/snapmgr.h"
+
+#include "spi.h"
 
 void
 am_spi_begin(void)
@@ -72,6 +74,23 @@ am_spi_read_latest(AmPlan *plan, Datum *values, const char *nulls, int max_rows)
 	code = SPI_execute_snapshot(plan->plan, values, nulls, GetLatestSnapshot(), InvalidSnapshot,
 								true, false, max_rows);
 	return run_result(code);
+}
+
+uint64
+am_spi_run_newest(AmPlan *plan, Datum *values)
+{
+	Snapshot newest = InvalidSnapshot;
+	Snapshot crosscheck = InvalidSnapshot;
+
+	plan_prepare(plan);
+	if (IsolationUsesXactSnapshot())
+	{
+		CommandCounterIncrement();
+		newest = GetLatestSnapshot();
+		crosscheck = GetTransactionSnapshot();
+	}
+	return run_result(
+		SPI_execute_snapshot(plan->plan, values, NULL, newest, crosscheck, false, true, 0));
 }
 
 static Datum

@@ -17,18 +17,18 @@ CREATE TRIGGER cache_invalidate AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON 
 	FOR EACH STATEMENT EXECUTE FUNCTION authmeter.cache_invalidate();
 
 CREATE TABLE authmeter.usage_counter (
-	user_id uuid NOT NULL REFERENCES authmeter.user (id) ON DELETE CASCADE,
-	meter_id integer NOT NULL REFERENCES authmeter.meter (id),
-	value bigint NOT NULL CHECK (value OPERATOR(pg_catalog.>=) 0),
+	user_id uuid NOT NULL,
+	meter_id integer NOT NULL,
+	value bigint NOT NULL,
 	updated_at timestamptz NOT NULL,
 	PRIMARY KEY (user_id, meter_id)
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE authmeter.usage_counter IS
-	'The total of each meter for each user. No index covers a changing column, so increments are heap-only updates.';
+	'The total of each meter for each user. No index covers a changing column, so increments are heap-only updates; no foreign key or check is evaluated again at each of them, see authmeter.user_forget.';
 SELECT pg_catalog.pg_extension_config_dump('authmeter.usage_counter', '');
 
 CREATE TABLE authmeter.idempotency (
-	user_id uuid NOT NULL REFERENCES authmeter.user (id) ON DELETE CASCADE,
+	user_id uuid NOT NULL,
 	key text NOT NULL,
 	request text NOT NULL,
 	reply jsonb,
@@ -39,6 +39,13 @@ CREATE INDEX idempotency_created_at ON authmeter.idempotency USING brin (created
 COMMENT ON TABLE authmeter.idempotency IS
 	'Idempotency keys with the request they were used for and the answer given. Kept for the setting authmeter.idempotency_retention; see authmeter.idempotency_purge.';
 SELECT pg_catalog.pg_extension_config_dump('authmeter.idempotency', '');
+
+CREATE FUNCTION authmeter.user_forget() RETURNS trigger
+LANGUAGE c SECURITY DEFINER AS 'MODULE_PATHNAME', 'authmeter_user_forget';
+COMMENT ON FUNCTION authmeter.user_forget() IS
+	'Row trigger after a deletion of a user: deletes its counters and idempotency keys, as a cascading foreign key would.';
+CREATE TRIGGER user_forget AFTER DELETE ON authmeter.user
+	FOR EACH ROW EXECUTE FUNCTION authmeter.user_forget();
 
 CREATE TYPE authmeter.usage_result AS (
 	outcome text,

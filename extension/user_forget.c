@@ -1,0 +1,54 @@
+/*
+ * user_forget.c
+ *
+ * What goes with a deleted user from the tables that every metered call writes. They have no
+ * foreign key to authmeter.user: PostgreSQL checks one again at each update of a row that its own
+ * transaction has written before, and calls that share a transaction do that all the time. What
+ * the key would do is done here and by the inserts: they take the user's row FOR KEY SHARE, so a
+ * row cannot appear behind the back of a deletion.
+ *
+ * Like a cascading key, the deletion sees the newest rows whatever the isolation level, and raises a
+ * serialization failure when the transaction's own snapshot could not have seen one of them.
+ */
+#include "compat.h"
+
+#include "commands/trigger.h"
+#include "utils/rel.h"
+
+#include "spi.h"
+
+PG_FUNCTION_INFO_V1(authmeter_user_forget);
+
+static AmPlan forget_plans[] = {
+	{"DELETE FROM authmeter.usage_counter WHERE user_id" AM_EQ "$1", 1, {UUIDOID}, NULL},
+	{"DELETE FROM authmeter.idempotency WHERE user_id" AM_EQ "$1", 1, {UUIDOID}, NULL},
+};
+
+static Datum
+deleted_user(const TriggerData *trigger)
+{
+	bool isnull;
+
+	return heap_getattr(trigger->tg_trigtuple, SPI_fnumber(trigger->tg_relation->rd_att, "id"),
+						trigger->tg_relation->rd_att, &isnull);
+}
+
+/* authmeter.user_forget() is the row trigger after a deletion from authmeter.user. */
+Datum
+authmeter_user_forget(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+	Datum user;
+	int i;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_AFTER(trigger->tg_event) ||
+		!TRIGGER_FIRED_BY_DELETE(trigger->tg_event) || !TRIGGER_FIRED_FOR_ROW(trigger->tg_event))
+		ereport(ERROR, errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				errmsg("function \"user_forget\" is for row triggers after a deletion only"));
+	am_spi_begin();
+	user = deleted_user(trigger);
+	for (i = 0; i < (int) lengthof(forget_plans); i++)
+		am_spi_run_newest(&forget_plans[i], &user);
+	am_spi_end();
+	return PointerGetDatum(NULL);
+}
