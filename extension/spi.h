@@ -51,8 +51,8 @@ extern uint64 am_spi_read(AmPlan *plan, Datum *values, const char *nulls, int ma
 extern uint64 am_spi_read_latest(AmPlan *plan, Datum *values, const char *nulls, int max_rows);
 
 /*
- * Writes under the newest snapshot, as a cascading foreign key does: a row that the transaction's own
- * snapshot could not have seen raises a serialization failure instead of being missed.
+ * Writes under the newest snapshot, as a cascading foreign key does: a row that the transaction's
+ * own snapshot could not have seen raises a serialization failure instead of being missed.
  */
 extern uint64 am_spi_run_newest(AmPlan *plan, Datum *values);
 

@@ -7,8 +7,8 @@
  * the key would do is done here and by the inserts: they take the user's row FOR KEY SHARE, so a
  * row cannot appear behind the back of a deletion.
  *
- * Like a cascading key, the deletion sees the newest rows whatever the isolation level, and raises a
- * serialization failure when the transaction's own snapshot could not have seen one of them.
+ * Like a cascading key, the deletion sees the newest rows whatever the isolation level, and raises
+ * a serialization failure when the transaction's own snapshot could not have seen one of them.
  */
 #include "compat.h"
 

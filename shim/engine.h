@@ -35,7 +35,7 @@
 #include "catalog_control.h"
 #include "http.h"
 #include "lanes.h"
-#include "limits.h"
+#include "janitor.h"
 #include "log.h"
 #include "loop.h"
 #include "metrics.h"

@@ -16,7 +16,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
-#include <linux/limits.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

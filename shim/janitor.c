@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
- * limits.c
- *	  Client connections and their deadlines (see limits.h).
+ * janitor.c
+ *	  Client connections and their deadlines (see janitor.h).
  *
  *-------------------------------------------------------------------------
  */
-#include "limits.h"
+#include "janitor.h"
 
 #include <errno.h>
 #include <malloc.h>

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * limits.h
+ * janitor.h
  *	  Client connections and their absolute deadlines.
  *
  * The HTTP library's time-out is about inactivity only, so one byte now and then
@@ -17,8 +17,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef AM_SHIM_LIMITS_H
-#define AM_SHIM_LIMITS_H
+#ifndef AM_SHIM_JANITOR_H
+#define AM_SHIM_JANITOR_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -92,4 +92,4 @@ extern void am_clients_janitor(struct AmEngine *engine);
 /* The connection will be closed with input unread: read on for a moment. */
 extern void am_client_linger(struct AmEngine *engine, const AmClient *client);
 
-#endif /* AM_SHIM_LIMITS_H */
+#endif /* AM_SHIM_JANITOR_H */
