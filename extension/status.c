@@ -6,8 +6,7 @@
  */
 #include "compat.h"
 
-#include "commands/extension.h"
-#include "utils/guc.h"
+#include "mb/pg_wchar.h"
 
 #include "clock.h"
 #include "guc.h"
@@ -97,6 +96,16 @@ status_signing_keys(void)
 }
 
 static StatusRow
+status_encoding(void)
+{
+	if (GetDatabaseEncoding() == PG_UTF8)
+		return row_ok("UTF8");
+	return row_degraded(psprintf("%s: tokens, passwords and addresses beyond ASCII are refused",
+								 GetDatabaseEncodingName()),
+						"Use a database with the encoding UTF8.");
+}
+
+static StatusRow
 status_clock(void)
 {
 	if (am_guc_clock_offset_s == 0.0)
@@ -119,9 +128,10 @@ static const struct
 	const char *component;
 	StatusRow (*row)(void);
 } components[] = {
-	{"version", status_version},       {"preload", status_preload},
-	{"master_key", status_master_key}, {"signing_keys", status_signing_keys},
-	{"clock", status_clock},           {"environment", status_environment},
+	{"version", status_version},         {"preload", status_preload},
+	{"master_key", status_master_key},   {"signing_keys", status_signing_keys},
+	{"encoding", status_encoding},       {"clock", status_clock},
+	{"environment", status_environment},
 };
 
 /* authmeter.status() returns one row a component. */

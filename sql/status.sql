@@ -1,5 +1,5 @@
 -- status() names each component once and tells a degraded one from a healthy one.
-SELECT component, state, hint FROM authmeter.status() WHERE component IN ('version', 'master_key', 'clock');
+SELECT component, state, hint FROM authmeter.status() WHERE component IN ('version', 'master_key', 'encoding', 'clock');
 SELECT detail LIKE extversion || ' on PostgreSQL %' AS library_matches
 FROM authmeter.status(), pg_extension WHERE component = 'version' AND extname = 'authmeter';
 SET authmeter.clock_offset_s = 1.5;
