@@ -17,6 +17,7 @@
 #include "http.h"
 #include "key_secret.h"
 #include "keyring.h"
+#include "row.h"
 #include "setting_table.h"
 
 PG_FUNCTION_INFO_V1(authmeter_http_body_count);
@@ -101,11 +102,8 @@ am_http_response(FunctionCallInfo fcinfo, int status, const char *body)
 {
 	Datum row[3] = {Int32GetDatum(status), (Datum) 0, CStringGetTextDatum(body)};
 	bool nulls[3] = {false, true, false};
-	TupleDesc desc;
 
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		ereport(ERROR, errcode(ERRCODE_INTERNAL_ERROR), errmsg("return type must be a row type"));
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), row, nulls));
+	return am_row(fcinfo, row, nulls);
 }
 
 /* authmeter_http.body_text(request, field): the field if it is a string. */

@@ -16,6 +16,7 @@
 #include "interval.h"
 #include "json_bridge.h"
 #include "jwt.h"
+#include "row.h"
 
 PG_FUNCTION_INFO_V1(authmeter_jwt_sign);
 PG_FUNCTION_INFO_V1(authmeter_jwt_verify);
@@ -77,24 +78,6 @@ arg_token(FunctionCallInfo fcinfo, amc_span *token, AmJwtOutcome *outcome)
 	return true;
 }
 
-/* The row descriptor of the result, found once a call site. */
-static TupleDesc
-result_desc(FunctionCallInfo fcinfo)
-{
-	TupleDesc desc = (TupleDesc) fcinfo->flinfo->fn_extra;
-	MemoryContext old;
-
-	if (desc != NULL)
-		return desc;
-	old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		ereport(ERROR, errcode(ERRCODE_INTERNAL_ERROR), errmsg("return type must be a row type"));
-	desc = BlessTupleDesc(desc);
-	MemoryContextSwitchTo(old);
-	fcinfo->flinfo->fn_extra = desc;
-	return desc;
-}
-
 static Datum
 outcome_datum(AmJwtOutcome outcome)
 {
@@ -121,7 +104,7 @@ verification_row(FunctionCallInfo fcinfo, AmJwtOutcome outcome, Datum content, c
 	values[1] = content;
 	values[2] =
 		ok ? PointerGetDatum(cstring_to_text_with_len(key->kid, (int) key->kid_len)) : (Datum) 0;
-	return HeapTupleGetDatum(heap_form_tuple(result_desc(fcinfo), values, nulls));
+	return am_row(fcinfo, values, nulls);
 }
 
 /* authmeter.jwt_verify(token, ring, leeway, issuer, audience) */
@@ -206,7 +189,7 @@ authmeter_jwt_decode(PG_FUNCTION_ARGS)
 		values[1] = PointerGetDatum(claims);
 		nulls[0] = nulls[1] = false;
 	}
-	return HeapTupleGetDatum(heap_form_tuple(result_desc(fcinfo), values, nulls));
+	return am_row(fcinfo, values, nulls);
 }
 
 static _Noreturn void

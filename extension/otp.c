@@ -30,6 +30,7 @@
 #include "master_key.h"
 #include "otp.h"
 #include "ratelimit.h"
+#include "row.h"
 #include "spi.h"
 #include "user.h"
 
@@ -347,14 +348,11 @@ authmeter_otp_verify(PG_FUNCTION_ARGS)
 	AmOtpOutcome outcome = AM_OTP_NONE;
 	Datum row[2];
 	bool nulls[2] = {false, false};
-	TupleDesc desc;
 
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		ereport(ERROR, errcode(ERRCODE_INTERNAL_ERROR), errmsg("return type must be a row type"));
 	if (address != NULL)
 		outcome = am_otp_verify(purpose, address, code != NULL ? VARDATA_ANY(code) : NULL,
 								code != NULL ? VARSIZE_ANY_EXHDR(code) : 0);
 	row[0] = CStringGetTextDatum(outcome == AM_OTP_OK ? "ok" : "refused");
 	row[1] = CStringGetTextDatum(reasons[outcome]);
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), row, nulls));
+	return am_row(fcinfo, row, nulls);
 }

@@ -20,6 +20,7 @@
 #include "crypto/hash.h"
 #include "ratelimit.h"
 #include "ratetable.h"
+#include "row.h"
 #include "spi.h"
 
 #define WINDOW_KEY_BYTES 16
@@ -246,11 +247,8 @@ verdict_datum(FunctionCallInfo fcinfo, const AmRateVerdict *verdict)
 	Datum row[3] = {BoolGetDatum(verdict->allowed), Int64GetDatum(verdict->remaining),
 					Int64GetDatum(verdict->retry_after_ms)};
 	bool nulls[3] = {false, verdict->remaining == PG_INT64_MAX, false};
-	TupleDesc desc;
 
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		ereport(ERROR, errcode(ERRCODE_INTERNAL_ERROR), errmsg("return type must be a row type"));
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), row, nulls));
+	return am_row(fcinfo, row, nulls);
 }
 
 /* authmeter.rate_take(policy, key, rate, cost) counts cost units if they fit. */

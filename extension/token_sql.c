@@ -11,6 +11,7 @@
 
 #include "clock.h"
 #include "json_bridge.h"
+#include "row.h"
 #include "token.h"
 
 /* A lifetime beyond this is a mistake of units; the longest of the contracts is 30 days. */
@@ -105,23 +106,6 @@ arguments_verify(FunctionCallInfo fcinfo, AmTokenVerdict *verdict)
 	am_token_verify(api, use, VARDATA_ANY(token), VARSIZE_ANY_EXHDR(token), verdict);
 }
 
-static TupleDesc
-result_desc(FunctionCallInfo fcinfo)
-{
-	TupleDesc desc = (TupleDesc) fcinfo->flinfo->fn_extra;
-	MemoryContext old;
-
-	if (desc != NULL)
-		return desc;
-	old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		ereport(ERROR, errcode(ERRCODE_INTERNAL_ERROR), errmsg("return type must be a row type"));
-	desc = BlessTupleDesc(desc);
-	MemoryContextSwitchTo(old);
-	fcinfo->flinfo->fn_extra = desc;
-	return desc;
-}
-
 /* The id is told only of a token that is ours and current as far as the user exists. */
 static bool
 verdict_names_user(const AmTokenVerdict *verdict)
@@ -155,7 +139,7 @@ authmeter_token_verify(PG_FUNCTION_ARGS)
 	nulls[2] = claims == NULL;
 	values[2] = PointerGetDatum(claims);
 	values[3] = CStringGetTextDatum(verdict.reason);
-	return HeapTupleGetDatum(heap_form_tuple(result_desc(fcinfo), values, nulls));
+	return am_row(fcinfo, values, nulls);
 }
 
 /* authmeter.token_user(token, api, use) is the same without the claims. */
@@ -170,5 +154,5 @@ authmeter_token_user(PG_FUNCTION_ARGS)
 	values[0] = CStringGetTextDatum(am_token_outcome_name(verdict.outcome));
 	values[1] = UUIDPGetDatum(&verdict.user_id);
 	nulls[1] = !verdict_names_user(&verdict);
-	return HeapTupleGetDatum(heap_form_tuple(result_desc(fcinfo), values, nulls));
+	return am_row(fcinfo, values, nulls);
 }

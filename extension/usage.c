@@ -21,6 +21,7 @@
 #include "clock.h"
 #include "idempotency.h"
 #include "meter.h"
+#include "row.h"
 #include "spi.h"
 #include "usage.h"
 
@@ -422,12 +423,9 @@ result_datum(FunctionCallInfo fcinfo, const UsageItem *item)
 {
 	Datum row[4];
 	bool nulls[4];
-	TupleDesc desc;
 
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		ereport(ERROR, errcode(ERRCODE_INTERNAL_ERROR), errmsg("return type must be a row type"));
 	item_row(item, row, nulls);
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), row, nulls));
+	return am_row(fcinfo, row, nulls);
 }
 
 /* Fills the item's meter; an unknown one leaves id 0. */

@@ -19,6 +19,7 @@
 #include "core/uuid7.h"
 #include "id.h"
 #include "password.h"
+#include "row.h"
 #include "setting.h"
 #include "spi.h"
 #include "user.h"
@@ -123,11 +124,8 @@ am_user_result(FunctionCallInfo fcinfo, const char *outcome, const pg_uuid_t *id
 {
 	Datum row[2] = {CStringGetTextDatum(outcome), id != NULL ? UUIDPGetDatum(id) : (Datum) 0};
 	bool nulls[2] = {false, id == NULL};
-	TupleDesc desc;
 
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		ereport(ERROR, errcode(ERRCODE_INTERNAL_ERROR), errmsg("return type must be a row type"));
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), row, nulls));
+	return am_row(fcinfo, row, nulls);
 }
 
 static Datum

@@ -27,6 +27,7 @@
 #include "clock.h"
 #include "password.h"
 #include "ratelimit.h"
+#include "row.h"
 #include "setting.h"
 #include "spi.h"
 #include "user.h"
@@ -90,15 +91,12 @@ login_result(FunctionCallInfo fcinfo, const char *outcome, const Login *login)
 	bool limited = login->retry_after_ms > 0;
 	Datum row[3] = {CStringGetTextDatum(outcome), (Datum) 0, (Datum) 0};
 	bool nulls[3] = {false, !ok, !limited};
-	TupleDesc desc;
 
 	if (ok)
 		row[1] = UUIDPGetDatum(&login->id);
 	if (limited)
 		row[2] = Int64GetDatum(amc_rate_retry_after_s(login->retry_after_ms));
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		ereport(ERROR, errcode(ERRCODE_INTERNAL_ERROR), errmsg("return type must be a row type"));
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), row, nulls));
+	return am_row(fcinfo, row, nulls);
 }
 
 /*
