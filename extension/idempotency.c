@@ -11,6 +11,8 @@
 #include "setting.h"
 #include "spi.h"
 
+#define CLAIM_ATTEMPTS_MAX 2
+
 PG_FUNCTION_INFO_V1(authmeter_idempotency_purge);
 
 static AmPlan claim_plan = {"INSERT INTO authmeter.idempotency (user_id, key, request, created_at) "
@@ -41,23 +43,35 @@ static AmPlan purge_plan = {
 	{TIMESTAMPTZOID, INT4OID},
 	NULL};
 
+/* What a key that is there says about this request. */
+static AmClaim
+claim_found(Datum *reply)
+{
+	if (!am_spi_bool(0, 1))
+		return AM_CLAIM_CONFLICT;
+	*reply = am_spi_datum(0, 2);
+	return AM_CLAIM_REPLAY;
+}
+
 AmClaim
 am_idempotency_claim(const pg_uuid_t *user, text *key, const char *request, Datum *reply)
 {
 	Size key_bytes = VARSIZE_ANY_EXHDR(key);
 	Datum values[4] = {UUIDPGetDatum(user), PointerGetDatum(key), CStringGetTextDatum(request),
 					   TimestampTzGetDatum(am_clock_now())};
+	int attempt;
 
 	if (key_bytes == 0 || key_bytes > AM_IDEMPOTENCY_KEY_BYTES_MAX)
 		return AM_CLAIM_KEY_INVALID;
-	if (am_spi_run(&claim_plan, values, NULL, 1) == 1)
-		return AM_CLAIM_NEW;
-	if (am_spi_run(&find_plan, values, NULL, 1) == 0)
-		return AM_CLAIM_USER_UNKNOWN;
-	if (!am_spi_bool(0, 1))
-		return AM_CLAIM_CONFLICT;
-	*reply = am_spi_datum(0, 2);
-	return AM_CLAIM_REPLAY;
+	/* A key that is purged between the two statements is claimed at the second attempt. */
+	for (attempt = 0; attempt < CLAIM_ATTEMPTS_MAX; attempt++)
+	{
+		if (am_spi_run(&claim_plan, values, NULL, 1) == 1)
+			return AM_CLAIM_NEW;
+		if (am_spi_run(&find_plan, values, NULL, 1) == 1)
+			return claim_found(reply);
+	}
+	return AM_CLAIM_USER_UNKNOWN;
 }
 
 void

@@ -10,6 +10,7 @@
 #include "access/htup_details.h"
 
 #include "clock.h"
+#include "interval.h"
 #include "json_bridge.h"
 #include "row.h"
 #include "token.h"
@@ -60,17 +61,12 @@ static int64
 lifetime_argument(FunctionCallInfo fcinfo, int number)
 {
 	TimestampTz now = am_clock_now();
-	int64 lifetime_s = 0;
+	TimestampTz end;
 
-	if (!PG_ARGISNULL(number))
-		lifetime_s =
-			(DatumGetTimestampTz(DirectFunctionCall2(
-				 timestamptz_pl_interval, TimestampTzGetDatum(now), PG_GETARG_DATUM(number))) -
-			 now) /
-			USECS_PER_SEC;
-	if (lifetime_s < 1 || lifetime_s > LIFETIME_S_MAX)
+	if (PG_ARGISNULL(number) || !am_interval_end(now, PG_GETARG_INTERVAL_P(number), USECS_PER_SEC,
+												 LIFETIME_S_MAX * USECS_PER_SEC, &end))
 		argument_refuse("lifetime", "Give an interval from 1 second to 3650 days.");
-	return lifetime_s;
+	return (end - now) / USECS_PER_SEC;
 }
 
 /* authmeter.token_issue(user_id, api, use, claims, lifetime) */

@@ -146,3 +146,5 @@ SELECT outcome, reason FROM authmeter.token_verify(authmeter.jwt_sign(format('{"
 
 SELECT outcome FROM authmeter.user_delete(:'ana');
 SELECT count(authmeter.key_retire(kid, ring)) FROM authmeter.key_list() WHERE ring LIKE 'token%';
+-- An interval beyond any calendar is refused like any other.
+SELECT authmeter.token_issue('018f0000-0000-7000-8000-000000000000', 'tokentest', 'access', lifetime => '290000 years');
