@@ -1,6 +1,7 @@
 # How long a refused login takes does not tell why (security: line 10). What is measured is the time
-# that the backend's process spent on a processor, so that a busy machine does not blur it; extension/
-# bench/login_timing.sql measures by the clock.
+# that the backend's process spent on a processor, so that a busy machine blurs it less. The tolerance
+# is wide enough for neighbours on the same core, and far from what a missing, doubled or cheaper hash
+# would show; extension/bench/login_timing.sql measures by the clock, on a quiet machine within 2 %.
 use strict;
 use warnings;
 
@@ -13,7 +14,7 @@ use Test::More;
 use constant {
 	ROUNDS => 9,
 	COST => 11,
-	TOLERANCE => 0.02,
+	TOLERANCE => 0.15,
 };
 
 plan skip_all => 'needs /proc/*/schedstat' unless -r "/proc/$$/schedstat";
