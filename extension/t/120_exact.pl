@@ -102,6 +102,34 @@ cmp_ok($counted, '<=', $acknowledged + ($sum->{503} // 0) + ($sum->{lost} // 0),
 	'HTTP: and nothing that was not at least sent');
 is_deeply([ grep { !/^(200|503)$/ } keys %$sum ], [], 'HTTP: every other answer is 503');
 
+# The same with a key a call, repeated until it is answered: exactly once each, over HTTP too.
+my $plain = request_for('once@example.com');
+my $shim_port = $s->{port};
+my $once = Authmeter::Load::start(
+	16,
+	sub {
+		my ($number) = @_;
+		my $client = Authmeter::Load::client($shim_port);
+		my %got;
+		for my $i (1 .. $calls)
+		{
+			(my $request = $plain) =~ s/Host: x/Host: x\r\nIdempotency-Key: $number-$i/;
+			my $status = 0;
+			until ($status == 200)
+			{
+				$status = $client->send($request);
+				next if $status == 200;
+				$got{retried}++;
+				sleep 0.02;
+			}
+			$got{200}++;
+		}
+		return \%got;
+	});
+($killed, $sum) = disturb($once, 'authmeter-shim/%');
+is($sum->{200}, 16 * $calls, "HTTP: every keyed call ended with 200 ($killed terminated, $sum->{retried} retried)");
+is(total('once@example.com'), 16 * $calls . ' ' . 32 * $calls, 'HTTP: none is missing, none counted twice');
+
 my $keyed = $s->user('keyed@example.com');
 my ($host, $port) = ($s->{node}->host, $s->{node}->port);
 my $load = Authmeter::Load::start(

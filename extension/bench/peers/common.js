@@ -5,7 +5,7 @@
 //   JWT_SECRET_FILE   the HS256 secret that signed the tokens
 //   PGHOST, PGPORT, PGUSER, PGDATABASE
 //   WORKERS           processes that share the port (default 1)
-//   POOL              database connections of one process (default 8)
+//   POOL              database connections of one process (default 12)
 //
 // Tuned as the libraries allow: the secret is a KeyObject made once (with a string, jsonwebtoken 9
 // builds one in every call, which costs many times the verification), statements are prepared by
@@ -23,7 +23,7 @@ const INCREMENT_MAX = 2147483647;
 const KEY = crypto.createSecretKey(fs.readFileSync(process.env.JWT_SECRET_FILE));
 const VERIFY_OPTIONS = { algorithms: ['HS256'] };
 
-const pool = () => new Pool({ max: Number(process.env.POOL || 8) });
+const pool = () => new Pool({ max: Number(process.env.POOL || 12) });
 
 // claimsOf returns the verified claims of an Authorization header, undefined without one, or null
 // for a token that is not valid here.
