@@ -22,22 +22,29 @@ const AmSettingDef am_setting_table[AM_SETTING_COUNT] = {
 const char *
 am_setting_type_name(AmSettingType type)
 {
-	static const char *const names[] = {"server", "bool",        "integer",  "duration", "rate",
-										"policy", "environment", "networks", "origins"};
+	static const char *const names[] = {"server",      "bool",   "integer",     "duration",
+										"rate",        "policy", "environment", "samesite",
+										"error_style", "domain", "networks",    "origins"};
 
 	return names[type];
 }
 
+/* words are separated by |; the value's number is the place of the one given. */
 static const char *
-parse_choice(const char *text, const char *zero, const char *one, AmSettingValue *value)
+parse_words(const char *text, const char *words, AmSettingValue *value)
 {
-	if (strcmp(text, zero) == 0)
-		value->number = 0;
-	else if (strcmp(text, one) == 0)
-		value->number = 1;
-	else
-		return psprintf("The value must be %s or %s.", zero, one);
-	return NULL;
+	size_t len = strlen(text);
+	const char *word = words;
+
+	for (value->number = 0; *word != '\0'; value->number++)
+	{
+		size_t word_len = strcspn(word, "|");
+
+		if (word_len == len && strncmp(word, text, len) == 0)
+			return NULL;
+		word += word_len + (word[word_len] == '|' ? 1 : 0);
+	}
+	return psprintf("The value must be one of %s.", words);
 }
 
 static const char *
@@ -86,7 +93,7 @@ static const char *
 parse_policy(const char *text, AmSettingValue *value)
 {
 	value->automatic = strcmp(text, "auto") == 0;
-	if (value->automatic || parse_choice(text, "documented", "strict", value) == NULL)
+	if (value->automatic || parse_words(text, "documented|strict", value) == NULL)
 		return NULL;
 	return "The value must be documented, strict or auto.";
 }
@@ -103,6 +110,18 @@ parse_networks(const char *text, AmSettingValue *value)
 	return psprintf("The value must be at most %d comma-separated addresses or networks in CIDR "
 					"form; the entry at offset %d is not one.",
 					AM_SETTING_NETWORKS_MAX, (int) error_at);
+}
+
+/* What may stand in the Domain attribute of a cookie. */
+static const char *
+parse_domain(const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len <= AM_SETTING_DOMAIN_BYTES_MAX &&
+		strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789.-") == len)
+		return NULL;
+	return "The value must be a host name in lower case, such as app.example, or empty.";
 }
 
 /* One origin is scheme://host[:port] in lower case, as a browser sends it. */
@@ -155,7 +174,7 @@ am_setting_parse(const AmSettingDef *def, const char *text, AmSettingValue *valu
 		case AM_TYPE_SERVER:
 			return NULL;
 		case AM_TYPE_BOOL:
-			return parse_choice(text, "off", "on", value);
+			return parse_words(text, "off|on", value);
 		case AM_TYPE_INT:
 			return parse_int(def, text, value);
 		case AM_TYPE_DURATION:
@@ -165,7 +184,13 @@ am_setting_parse(const AmSettingDef *def, const char *text, AmSettingValue *valu
 		case AM_TYPE_POLICY:
 			return parse_policy(text, value);
 		case AM_TYPE_ENVIRONMENT:
-			return parse_choice(text, "production", "development", value);
+			return parse_words(text, "production|development", value);
+		case AM_TYPE_SAMESITE:
+			return parse_words(text, "lax|strict|none", value);
+		case AM_TYPE_ERROR_STYLE:
+			return parse_words(text, "code|text", value);
+		case AM_TYPE_DOMAIN:
+			return parse_domain(text);
 		case AM_TYPE_NETWORKS:
 			return parse_networks(text, value);
 		case AM_TYPE_ORIGINS:

@@ -11,8 +11,9 @@
 
 #include "core/net.h"
 
-#define AM_SETTING_VALUE_BYTES_MAX 8192
-#define AM_SETTING_NETWORKS_MAX    64
+#define AM_SETTING_VALUE_BYTES_MAX  8192
+#define AM_SETTING_NETWORKS_MAX     64
+#define AM_SETTING_DOMAIN_BYTES_MAX 253
 
 typedef enum AmSettingType
 {
@@ -23,6 +24,9 @@ typedef enum AmSettingType
 	AM_TYPE_RATE,
 	AM_TYPE_POLICY,
 	AM_TYPE_ENVIRONMENT,
+	AM_TYPE_SAMESITE,
+	AM_TYPE_ERROR_STYLE,
+	AM_TYPE_DOMAIN,
 	AM_TYPE_NETWORKS,
 	AM_TYPE_ORIGINS
 } AmSettingType;
@@ -43,8 +47,8 @@ typedef struct AmSettingValue
 {
 	const char *text;
 	bool automatic; /* RATE and POLICY: auto */
-	int64 number; /* INT, DURATION (ms), BOOL, POLICY (1 = strict), ENVIRONMENT (1 = development) */
-	amc_rate rate; /* RATE */
+	int64 number;   /* INT; DURATION in ms; of the types with words the place of the word, from 0 */
+	amc_rate rate;  /* RATE */
 	size_t networks_count;
 	amc_net_prefix *networks; /* NETWORKS */
 } AmSettingValue;

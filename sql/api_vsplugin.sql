@@ -7,11 +7,11 @@ SELECT authmeter.grant_access('regress_vsplugin_service', 'service') > 0 AS gran
 SELECT authmeter.setting_set('authmeter.environment', 'development');
 -- Without a key the gateway must not start.
 SELECT severity, message FROM authmeter_http.start_check('{vsplugin}') WHERE message LIKE 'vsplugin%';
-SELECT severity FROM authmeter_http.start_check('{quizzer}') WHERE message LIKE '%sign%';
+SELECT severity FROM authmeter_http.start_check('{nosuch}') WHERE message LIKE '%sign%';
 
 -- Secrets of the deployment: imported once, then compared; published examples are refused.
 SELECT * FROM authmeter_http.deployment_list('{vsplugin}');
-SELECT * FROM authmeter_http.deployment_list('{autoverse}');
+SELECT * FROM authmeter_http.deployment_list('{nosuch}');
 SET ROLE regress_vsplugin_gateway;
 SELECT authmeter_http.deployment_import('vsplugin', 'MONGO_URI', 'x'), authmeter_http.deployment_import('quizzer', 'JWT_SECRET', 'x'),
 	authmeter_http.deployment_import('vsplugin', 'JWT_SECRET', ''), authmeter_http.deployment_import('vsplugin', 'JWT_SECRET', NULL);
@@ -44,11 +44,11 @@ SELECT severity, message FROM authmeter_http.start_check('{vsplugin}') WHERE mes
 -- What the gateway reads at its start.
 SET ROLE regress_vsplugin_gateway;
 SELECT * FROM authmeter_http.route_list('{vsplugin}');
-SELECT count(*) FROM authmeter_http.route_list('{quizzer}');
+SELECT count(*) FROM authmeter_http.route_list('{nosuch}');
 SELECT reason, path, status, body FROM authmeter_http.refusal_list('{vsplugin}');
 SELECT authmeter_http.gateway_config('{vsplugin,none}');
 SELECT * FROM authmeter_http.weak_behaviour_list('{vsplugin}');
-SELECT count(*) FROM authmeter_http.weak_behaviour_list('{quizzer}');
+SELECT count(*) FROM authmeter_http.weak_behaviour_list('{nosuch}');
 RESET ROLE;
 SELECT authmeter.setting_set('vsplugin.cors_origins', 'https://b.example, https://a.example'),
 	authmeter.setting_set('authmeter.trusted_proxies', '10.0.0.0/8,2001:db8::/32'),

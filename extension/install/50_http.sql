@@ -43,11 +43,12 @@ COMMENT ON TABLE authmeter_http.refusal IS
 CREATE TABLE authmeter_http.deployment (
 	api text NOT NULL,
 	name text NOT NULL CHECK (name OPERATOR(pg_catalog.~) '^[A-Z][A-Z0-9_]*$'),
-	kind text NOT NULL CHECK (kind IN ('signing_key', 'secret')),
+	ring text,
+	fallback boolean NOT NULL DEFAULT false,
 	PRIMARY KEY (api, name)
 );
 COMMENT ON TABLE authmeter_http.deployment IS
-	'Deployment variables that hold secrets, and what becomes of them: signing_key (imported into the ring named like the API) or secret (sealed in authmeter.deployment_secret). Part of the extension, not of the data.';
+	'Deployment variables that hold secrets, and what becomes of them: imported into the ring of signing keys, or, without a ring, sealed in authmeter.deployment_secret. A fallback counts only while its ring has no key. Part of the extension, not of the data.';
 
 CREATE FUNCTION authmeter_http.body_text(request jsonb, field text) RETURNS text
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'authmeter_http_body_text';
@@ -82,6 +83,21 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_tem
 RETURN to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');
 COMMENT ON FUNCTION authmeter_http.time_text(timestamptz) IS
 	'A time as answers show it: UTC with milliseconds, such as 2026-01-31T09:15:00.123Z.';
+
+CREATE FUNCTION authmeter_http.cookie(
+	request jsonb, name text, value text, max_age_s bigint, path text, same_site text, domain text DEFAULT '')
+RETURNS text
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT format('%s=%s; HttpOnly%s; SameSite=%s; Max-Age=%s; Path=%s%s', name, value,
+		CASE WHEN authmeter.setting_get('authmeter.cookie_secure') = 'on'
+			OR authmeter.setting_get('authmeter.environment') = 'production' THEN '; Secure' ELSE '' END,
+		same_site, max_age_s,
+		CASE WHEN path = '/' THEN coalesce(request->>'prefix', '/') ELSE coalesce(request->>'prefix', '') || path END,
+		CASE WHEN domain <> '' THEN '; Domain=' || domain ELSE '' END);
+END;
+COMMENT ON FUNCTION authmeter_http.cookie(jsonb, text, text, bigint, text, text, text) IS
+	'A Set-Cookie value: HttpOnly, Secure (unless development switched authmeter.cookie_secure off), its path below the prefix of the mount. value and domain are taken as they are.';
 
 CREATE FUNCTION authmeter_http.fault_reply(api text, fault text) RETURNS authmeter_http.response
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -179,10 +195,11 @@ COMMENT ON FUNCTION authmeter_http.weak_behaviour_list(text[]) IS
 CREATE FUNCTION authmeter_http.deployment_list(apis text[]) RETURNS TABLE (api text, name text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-	SELECT d.api, d.name FROM authmeter_http.deployment d WHERE d.api = ANY (apis) ORDER BY d.api, d.name;
+	SELECT d.api, d.name FROM authmeter_http.deployment d WHERE d.api = ANY (apis)
+	ORDER BY d.api, d.fallback, d.name;
 END;
 COMMENT ON FUNCTION authmeter_http.deployment_list(text[]) IS
-	'The deployment variables of these APIs that hold secrets, without the prefix of the API.';
+	'The deployment variables of these APIs that hold secrets, without the prefix of the API, in the order in which they are to be imported.';
 
 CREATE FUNCTION authmeter_http.gateway_notify() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -248,23 +265,29 @@ COMMENT ON FUNCTION authmeter_http.secret_import(text, text, text) IS
 CREATE FUNCTION authmeter_http.deployment_import(api text, name text, value text) RETURNS text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	kind text;
+	variable authmeter_http.deployment;
 	outcome text;
 BEGIN
-	SELECT d.kind INTO kind FROM authmeter_http.deployment d
+	SELECT d.* INTO variable FROM authmeter_http.deployment d
 	WHERE d.api = deployment_import.api AND d.name = deployment_import.name;
-	IF kind IS NULL OR value IS NULL OR value = '' THEN
+	IF NOT FOUND OR value IS NULL OR value = '' THEN
 		RETURN 'ignored';
 	END IF;
-	outcome := CASE kind WHEN 'signing_key' THEN authmeter_http.signing_key_import(api, value)
-		ELSE authmeter_http.secret_import(api, name, value) END;
+	IF variable.ring IS NULL THEN
+		outcome := authmeter_http.secret_import(api, name, value);
+	ELSE
+		outcome := authmeter_http.signing_key_import(variable.ring, value);
+		IF variable.fallback AND outcome = 'differs' THEN
+			RETURN 'ignored';
+		END IF;
+	END IF;
 	PERFORM authmeter.audit_append('deployment_import', NULL, split_part(outcome, ':', 1),
 		detail => jsonb_build_object('api', api, 'name', name));
 	RETURN outcome;
 END
 $$;
 COMMENT ON FUNCTION authmeter_http.deployment_import(text, text, text) IS
-	'Takes a secret that an API was deployed with (see deployment_list); pass it by bind parameter. Returns imported (there was none), present (the same), differs (another is in force and stays: rotate it in the database), refused: with the reason (the gateway must not start), or ignored (no such variable, or empty). Audited without the value.';
+	'Takes a secret that an API was deployed with (see deployment_list); pass it by bind parameter. Returns imported (there was none), present (the same), differs (another is in force and stays: rotate it in the database), refused: with the reason (the gateway must not start), or ignored (no such variable, empty, or a fallback that is not needed). Audited without the value.';
 
 CREATE FUNCTION authmeter_http.ring_problem(ring text) RETURNS text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -289,7 +312,7 @@ RETURNS TABLE (severity text, message text, hint text)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	component record;
-	api text;
+	variable authmeter_http.deployment;
 	problem text;
 BEGIN
 	FOR component IN SELECT * FROM authmeter.status() s WHERE s.state <> 'ok' LOOP
@@ -297,17 +320,18 @@ BEGIN
 		RETURN QUERY SELECT CASE WHEN component.component IN ('version', 'master_key') THEN 'error'
 			ELSE 'warning' END, component.component || ': ' || component.detail, component.hint;
 	END LOOP;
-	FOR api IN SELECT DISTINCT d.api FROM authmeter_http.deployment d
-		WHERE d.kind = 'signing_key' AND d.api = ANY (apis) ORDER BY 1
+	FOR variable IN SELECT DISTINCT ON (d.ring) d.* FROM authmeter_http.deployment d
+		WHERE d.api = ANY (apis) ORDER BY d.ring, d.fallback
 	LOOP
-		problem := authmeter_http.ring_problem(api);
+		CONTINUE WHEN variable.ring IS NULL;
+		problem := authmeter_http.ring_problem(variable.ring);
 		IF problem IS NOT NULL THEN
-			RETURN QUERY SELECT 'error', format('%s cannot sign tokens: %s', api, problem),
-				format('Set %s_JWT_SECRET for the gateway''s first start, or call authmeter.key_import(''%s'', ...).',
-					upper(api), api);
-		ELSIF authmeter_http.ring_weak(api) THEN
+			RETURN QUERY SELECT 'error', format('%s cannot sign tokens: %s', variable.api, problem),
+				format('Set %s_%s for the gateway''s first start, or call authmeter.key_import(''%s'', ...).',
+					upper(variable.api), variable.name, variable.ring);
+		ELSIF authmeter_http.ring_weak(variable.ring) THEN
 			RETURN QUERY SELECT 'warning',
-				format('the signing secret of %s is shorter than 32 bytes', api),
+				format('the signing secret of %s is shorter than 32 bytes', variable.ring),
 				'Production refuses it; rotate it with authmeter.key_rotate.';
 		END IF;
 	END LOOP;

@@ -21,9 +21,9 @@ INSERT INTO authmeter_http.refusal (api, reason, path, status, body) VALUES
 	('vsplugin', 'fault', '/trackUsage', 500, '{"error":"Failed to track usage"}'),
 	('vsplugin', 'unavailable', '', 503, '{"error":"Service unavailable"}');
 
-INSERT INTO authmeter_http.deployment (api, name, kind) VALUES
-	('vsplugin', 'JWT_SECRET', 'signing_key'),
-	('vsplugin', 'API_KEY', 'secret');
+INSERT INTO authmeter_http.deployment (api, name, ring) VALUES
+	('vsplugin', 'JWT_SECRET', 'vsplugin'),
+	('vsplugin', 'API_KEY', NULL);
 
 INSERT INTO authmeter.meter (id, name, unit, builtin) VALUES
 	(1, 'vsplugin.prompt', 'prompt', true),
