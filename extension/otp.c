@@ -6,15 +6,17 @@
  * where the hash of the code would stand).
  *
  * At rest a code is an HMAC under a key derived from the master key, over the code's own id,
- * purpose and address: a million codes are searched in no time without that key, and a row copied
- * to another address fits nothing.
+ * purpose, address and subject: a million codes are searched in no time without that key, and a row
+ * copied to another address or subject fits nothing.
  *
  * Guessing. A try is counted before it is evaluated, under the code's id: in shared memory, which
  * no rollback, cancel or savepoint takes back, and in the row. The stricter count wins. A code
  * whose shared count is gone (server restart) is dead. Not preloaded, the row alone counts, and
  * trying is refused inside a transaction block.
  *
- * Single use. One UPDATE compares, counts and marks; its row lock lets one caller win.
+ * Single use. One UPDATE compares, counts and marks; its row lock lets one caller win. A caller who
+ * consumes only after its own work keeps that lock until its transaction ends; it takes the lock of
+ * the user's row first, because a password change takes the two in this order.
  */
 #include "compat.h"
 
@@ -38,29 +40,31 @@
 #define NO_CODE    "      "
 
 /* Expired rows removed for each row made. */
-#define PURGE_ROWS "2"
+#define PURGE_ROWS 2
 
 PG_FUNCTION_INFO_V1(authmeter_digest_equal);
 PG_FUNCTION_INFO_V1(authmeter_otp_issue);
+PG_FUNCTION_INFO_V1(authmeter_otp_use);
 PG_FUNCTION_INFO_V1(authmeter_otp_verify);
 
 static AmPlan purge_plan = {
 	"DELETE FROM authmeter.otp d USING (SELECT o.purpose, o.address FROM authmeter.otp o "
-	"WHERE o.expires_at" AM_LE "$1 ORDER BY o.expires_at LIMIT " PURGE_ROWS
-	" FOR UPDATE SKIP LOCKED) old "
+	"WHERE o.expires_at" AM_LE "$1 ORDER BY o.expires_at LIMIT $2 FOR UPDATE SKIP LOCKED) old "
 	"WHERE d.purpose" AM_EQ "old.purpose AND d.address" AM_EQ "old.address",
-	1,
-	{TIMESTAMPTZOID},
+	2,
+	{TIMESTAMPTZOID, INT8OID},
 	NULL};
 static AmPlan store_plan = {
-	"INSERT INTO authmeter.otp (purpose, address, id, code_hash, attempts, created_at, expires_at) "
-	"VALUES ($1, $2, $3, $4, 0, $5, $6) ON CONFLICT (purpose, address) DO UPDATE "
-	"SET id = EXCLUDED.id, code_hash = EXCLUDED.code_hash, attempts = 0, used_at = NULL, "
-	"created_at = EXCLUDED.created_at, expires_at = EXCLUDED.expires_at",
-	6,
-	{TEXTOID, TEXTOID, UUIDOID, BYTEAOID, TIMESTAMPTZOID, TIMESTAMPTZOID},
+	"INSERT INTO authmeter.otp "
+	"(purpose, address, id, subject, code_hash, attempts, created_at, expires_at) "
+	"VALUES ($1, $2, $3, $4, $5, 0, $6, $7) ON CONFLICT (purpose, address) DO UPDATE "
+	"SET id = EXCLUDED.id, subject = EXCLUDED.subject, code_hash = EXCLUDED.code_hash, "
+	"attempts = 0, used_at = NULL, created_at = EXCLUDED.created_at, "
+	"expires_at = EXCLUDED.expires_at",
+	7,
+	{TEXTOID, TEXTOID, UUIDOID, UUIDOID, BYTEAOID, TIMESTAMPTZOID, TIMESTAMPTZOID},
 	NULL};
-static AmPlan find_plan = {"SELECT id, attempts, expires_at" AM_LE
+static AmPlan find_plan = {"SELECT id, subject, code_hash, attempts, expires_at" AM_LE
 						   "$3, used_at IS NOT NULL FROM authmeter.otp "
 						   "WHERE purpose" AM_EQ "$1 AND address" AM_EQ "$2",
 						   3,
@@ -68,12 +72,18 @@ static AmPlan find_plan = {"SELECT id, attempts, expires_at" AM_LE
 						   NULL};
 static AmPlan decide_plan = {
 	"UPDATE authmeter.otp SET attempts = attempts" AM_PLUS "1, used_at = "
-	"CASE WHEN authmeter.digest_equal(code_hash, $4) THEN $5 END "
+	"CASE WHEN $7 AND authmeter.digest_equal(code_hash, $4) THEN $5 END "
 	"WHERE purpose" AM_EQ "$1 AND address" AM_EQ "$2 AND id" AM_EQ "$3 AND used_at IS NULL "
-	"AND attempts" AM_LT "$6 AND expires_at" AM_GT "$5 RETURNING used_at IS NOT NULL",
-	6,
-	{TEXTOID, TEXTOID, UUIDOID, BYTEAOID, TIMESTAMPTZOID, INT4OID},
+	"AND attempts" AM_LT "$6 AND expires_at" AM_GT "$5 "
+	"RETURNING authmeter.digest_equal(code_hash, $4)",
+	7,
+	{TEXTOID, TEXTOID, UUIDOID, BYTEAOID, TIMESTAMPTZOID, INT4OID, BOOLOID},
 	NULL};
+static AmPlan use_plan = {"UPDATE authmeter.otp SET used_at = $3 WHERE purpose" AM_EQ "$1 "
+						  "AND address" AM_EQ "$2 AND used_at IS NULL AND expires_at" AM_GT "$3",
+						  3,
+						  {TEXTOID, TEXTOID, TIMESTAMPTZOID},
+						  NULL};
 
 /* One try. */
 typedef struct OtpTry
@@ -84,6 +94,7 @@ typedef struct OtpTry
 	Datum address_datum;
 	const char *code; /* AM_OTP_DIGITS characters, NO_CODE when not well formed */
 	bool well_formed;
+	bool consume;
 	TimestampTz at;
 } OtpTry;
 
@@ -91,21 +102,13 @@ typedef struct OtpTry
 typedef struct OtpRow
 {
 	pg_uuid_t id;
+	pg_uuid_t subject; /* zero = none */
+	bytea *hash;
 	bool found;
 	bool expired;
 	bool used;
 	bool spent;
 } OtpRow;
-
-static bytea *
-bytea_of(const uint8 *bytes, Size len)
-{
-	bytea *value = palloc(VARHDRSZ + len);
-
-	SET_VARSIZE(value, VARHDRSZ + len);
-	memcpy(VARDATA(value), bytes, len);
-	return value;
-}
 
 /* A uniform code: numbers above the last full million are drawn again. */
 static void
@@ -133,15 +136,16 @@ code_well_formed(const char *code, Size code_bytes)
 	return true;
 }
 
-/* The keyed hash of a code: over id, purpose and address (both end in NUL) and the digits. */
+/* The keyed hash of a code: over id, subject, purpose and address (both end in NUL), digits. */
 static void
-code_hash(const pg_uuid_t *id, const char *purpose, const char *address, const char *code,
+code_hash(const OtpRow *row, const char *purpose, const char *address, const char *code,
 		  uint8 mac[AM_SHA256_BYTES])
 {
 	StringInfoData data;
 
 	initStringInfo(&data);
-	appendBinaryStringInfo(&data, (const char *) id->data, UUID_LEN);
+	appendBinaryStringInfo(&data, (const char *) row->id.data, UUID_LEN);
+	appendBinaryStringInfo(&data, (const char *) row->subject.data, UUID_LEN);
 	appendBinaryStringInfo(&data, purpose, strlen(purpose) + 1);
 	appendBinaryStringInfo(&data, address, strlen(address) + 1);
 	appendBinaryStringInfo(&data, code, AM_OTP_DIGITS);
@@ -150,33 +154,46 @@ code_hash(const pg_uuid_t *id, const char *purpose, const char *address, const c
 	pfree(data.data);
 }
 
-static void
-purpose_check(const char *purpose)
+void
+am_otp_purpose_check(const char *purpose)
 {
 	Size len = strlen(purpose);
 
 	if (len == 0 || len > AM_OTP_PURPOSE_BYTES_MAX ||
 		strspn(purpose, "abcdefghijklmnopqrstuvwxyz0123456789-") != len)
 		ereport(ERROR, errcode(ERRCODE_AM_OTP_INVALID),
-				errmsg("invalid purpose of a one-time code"),
+				errmsg("invalid purpose of a one-time code or token"),
 				errhint("A purpose has 1 to %d characters a-z 0-9 and hyphens.",
 						AM_OTP_PURPOSE_BYTES_MAX));
+}
+
+int64
+am_otp_purge(TimestampTz now, int64 rows_max)
+{
+	Datum values[2] = {TimestampTzGetDatum(now), Int64GetDatum(rows_max)};
+	int64 purged;
+
+	am_spi_begin();
+	purged = (int64) am_spi_run(&purge_plan, values, NULL, 0);
+	am_spi_end();
+	return purged;
 }
 
 static void
 code_store(const AmOtpOrder *order, const pg_uuid_t *id, const uint8 *hash)
 {
 	TimestampTz now = am_clock_now();
-	Datum values[6] = {CStringGetTextDatum(order->purpose),
+	Datum values[7] = {CStringGetTextDatum(order->purpose),
 					   CStringGetTextDatum(order->address),
 					   UUIDPGetDatum(id),
-					   PointerGetDatum(bytea_of(hash, AM_SHA256_BYTES)),
+					   UUIDPGetDatum(order->subject),
+					   PointerGetDatum(am_bytea_new(hash, AM_SHA256_BYTES)),
 					   TimestampTzGetDatum(now),
 					   TimestampTzGetDatum(now + AM_OTP_LIFETIME_MS * 1000)};
 
+	(void) am_otp_purge(now, PURGE_ROWS);
 	am_spi_begin();
-	am_spi_run(&purge_plan, &values[4], NULL, 0);
-	am_spi_run(&store_plan, values, NULL, 0);
+	am_spi_run(&store_plan, values, order->subject == NULL ? "   n   " : NULL, 0);
 	am_spi_end();
 }
 
@@ -186,7 +203,7 @@ code_mail(const AmOtpOrder *order, const char *code)
 	char params[64];
 	AmMail mail = {.user_id = order->user_id,
 				   .recipient = order->address,
-				   .template = order->purpose,
+				   .template = order->template,
 				   .params = params,
 				   .lifetime_ms = AM_OTP_LIFETIME_MS,
 				   .decoy = order->decoy};
@@ -203,18 +220,20 @@ am_otp_issue(const AmOtpOrder *order)
 	char policy[AM_RATE_POLICY_BYTES_MAX + 1];
 	char code[AM_OTP_DIGITS + 1];
 	uint8 hash[2][AM_SHA256_BYTES];
-	pg_uuid_t id;
+	OtpRow row = {.found = false};
 
 	am_ratelimit_require_countable();
 	snprintf(policy, sizeof(policy), "otp %s", order->purpose);
 	if (!am_ratelimit_take(policy, order->address, &order->rate, 1).allowed)
 		return false;
-	id = am_id_new(amc_partition_of(order->address, strlen(order->address)));
+	row.id = am_id_new(amc_partition_of(order->address, strlen(order->address)));
+	if (order->subject != NULL)
+		row.subject = *order->subject;
 	code_draw(code);
-	code_hash(&id, order->purpose, order->address, code, hash[0]);
+	code_hash(&row, order->purpose, order->address, code, hash[0]);
 	am_random_bytes(hash[1], AM_SHA256_BYTES);
-	am_attempt_open(&id, AM_OTP_LIFETIME_MS);
-	code_store(order, &id, hash[order->decoy ? 1 : 0]);
+	am_attempt_open(&row.id, AM_OTP_LIFETIME_MS);
+	code_store(order, &row.id, hash[order->decoy ? 1 : 0]);
 	code_mail(order, code);
 	am_secret_wipe(code, sizeof(code));
 	return true;
@@ -231,9 +250,12 @@ row_find(const OtpTry *try)
 	if (!row.found)
 		return row;
 	row.id = am_spi_uuid(0, 1);
-	row.spent = am_spi_int32(0, 2) >= AM_OTP_ATTEMPTS_MAX;
-	row.expired = am_spi_bool(0, 3);
-	row.used = am_spi_bool(0, 4);
+	if (!am_spi_null(0, 2))
+		row.subject = am_spi_uuid(0, 2);
+	row.hash = am_spi_bytea(0, 3, NULL);
+	row.spent = am_spi_int32(0, 4) >= AM_OTP_ATTEMPTS_MAX;
+	row.expired = am_spi_bool(0, 5);
+	row.used = am_spi_bool(0, 6);
 	return row;
 }
 
@@ -252,47 +274,75 @@ row_refusal(const OtpTry *try, const OtpRow *tried)
 	return row.expired && !row.spent ? AM_OTP_EXPIRED : AM_OTP_SPENT;
 }
 
+static bool
+hash_equals(const bytea *stored, const uint8 hash[AM_SHA256_BYTES])
+{
+	return stored != NULL && VARSIZE_ANY_EXHDR(stored) == AM_SHA256_BYTES &&
+		   am_secret_equal(VARDATA_ANY(stored), hash, AM_SHA256_BYTES);
+}
+
 /*
  * Counts the try and, if it is one of those allowed, lets the row decide. A malformed code is
- * compared with random bytes: the same work, and never a match.
+ * compared with random bytes: the same work, and never a match. The user's row is locked for a code
+ * that fits alone, so that a guess learns nothing from the time it takes.
  */
 static AmOtpOutcome
 row_decide(const OtpTry *try, const OtpRow *row)
 {
 	uint8 hash[2][AM_SHA256_BYTES];
-	Datum values[6] = {try->purpose_datum, try->address_datum, UUIDPGetDatum(&row->id)};
+	const uint8 *tried = hash[try->well_formed ? 0 : 1];
+	Datum values[7] = {try->purpose_datum, try->address_datum, UUIDPGetDatum(&row->id)};
 
 	if (am_attempt_take(&row->id, AM_OTP_ATTEMPTS_MAX) == 0)
 		return row_refusal(try, row);
-	code_hash(&row->id, try->purpose, try->address, try->code, hash[0]);
+	code_hash(row, try->purpose, try->address, try->code, hash[0]);
 	am_random_bytes(hash[1], AM_SHA256_BYTES);
-	values[3] = PointerGetDatum(bytea_of(hash[try->well_formed ? 0 : 1], AM_SHA256_BYTES));
+	if (!try->consume && hash_equals(row->hash, tried))
+		am_user_lock_address(try->address);
+	values[3] = PointerGetDatum(am_bytea_new(tried, AM_SHA256_BYTES));
 	values[4] = TimestampTzGetDatum(try->at);
 	values[5] = Int32GetDatum(AM_OTP_ATTEMPTS_MAX);
+	values[6] = BoolGetDatum(try->consume);
 	if (am_spi_run(&decide_plan, values, NULL, 1) == 0)
 		return row_refusal(try, row);
 	return am_spi_bool(0, 1) ? AM_OTP_OK : AM_OTP_WRONG;
 }
 
 AmOtpOutcome
-am_otp_verify(const char *purpose, const char *address, const char *code, Size code_bytes)
+am_otp_verify(const char *purpose, const char *address, amc_span code, bool consume,
+			  pg_uuid_t *subject)
 {
 	OtpTry try = {.purpose = purpose,
 				  .address = address,
 				  .purpose_datum = CStringGetTextDatum(purpose),
 				  .address_datum = CStringGetTextDatum(address),
-				  .well_formed = code_well_formed(code, code_bytes),
+				  .well_formed = code_well_formed(code.ptr, code.len),
+				  .consume = consume,
 				  .at = am_clock_now()};
 	AmOtpOutcome outcome;
 	OtpRow row;
 
 	am_ratelimit_require_countable();
-	try.code = try.well_formed ? code : NO_CODE;
+	try.code = try.well_formed ? code.ptr : NO_CODE;
 	am_spi_begin();
 	row = row_find(&try);
 	outcome = row_decide(&try, &row);
 	am_spi_end();
+	*subject = row.subject;
 	return outcome;
+}
+
+bool
+am_otp_use(const char *purpose, const char *address)
+{
+	Datum values[3] = {CStringGetTextDatum(purpose), CStringGetTextDatum(address),
+					   TimestampTzGetDatum(am_clock_now())};
+	bool used;
+
+	am_spi_begin();
+	used = am_spi_run(&use_plan, values, NULL, 0) == 1;
+	am_spi_end();
+	return used;
 }
 
 /* authmeter.digest_equal(a, b) compares in a time that depends on the lengths alone. */
@@ -307,19 +357,19 @@ authmeter_digest_equal(PG_FUNCTION_ARGS)
 }
 
 static char *
-purpose_arg(FunctionCallInfo fcinfo)
+purpose_arg(FunctionCallInfo fcinfo, int number)
 {
-	char *purpose = PG_ARGISNULL(0) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char *purpose = PG_ARGISNULL(number) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(number));
 
-	purpose_check(purpose);
+	am_otp_purpose_check(purpose);
 	return purpose;
 }
 
-/* authmeter.otp_issue(purpose, address, user_id, decoy, rate) makes and mails a code. */
+/* authmeter.otp_issue(purpose, address, user_id, decoy, rate, subject, template) */
 Datum
 authmeter_otp_issue(PG_FUNCTION_ARGS)
 {
-	AmOtpOrder order = {.purpose = purpose_arg(fcinfo)};
+	AmOtpOrder order = {.purpose = purpose_arg(fcinfo, 0)};
 	char *rate = PG_ARGISNULL(4) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(4));
 
 	order.address = PG_ARGISNULL(1) ? NULL : am_user_email(PG_GETARG_DATUM(1));
@@ -328,6 +378,8 @@ authmeter_otp_issue(PG_FUNCTION_ARGS)
 				errmsg("a one-time code needs an e-mail address"));
 	order.user_id = PG_ARGISNULL(2) ? NULL : PG_GETARG_UUID_P(2);
 	order.decoy = !PG_ARGISNULL(3) && PG_GETARG_BOOL(3);
+	order.subject = PG_ARGISNULL(5) ? NULL : PG_GETARG_UUID_P(5);
+	order.template = PG_ARGISNULL(6) ? order.purpose : purpose_arg(fcinfo, 6);
 	if (!amc_rate_parse(rate, strlen(rate), &order.rate))
 		ereport(ERROR, errcode(ERRCODE_AM_ARGUMENT_INVALID),
 				errmsg("invalid rate of one-time codes"),
@@ -335,24 +387,41 @@ authmeter_otp_issue(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(am_otp_issue(&order) ? "issued" : "limited"));
 }
 
-/* authmeter.otp_verify(purpose, address, code) tries a code. */
+/* authmeter.otp_verify(purpose, address, code, consume) tries a code. */
 Datum
 authmeter_otp_verify(PG_FUNCTION_ARGS)
 {
 	static const char *const reasons[] = {
 		[AM_OTP_OK] = "ok",     [AM_OTP_NONE] = "none",   [AM_OTP_EXPIRED] = "expired",
 		[AM_OTP_USED] = "used", [AM_OTP_SPENT] = "spent", [AM_OTP_WRONG] = "wrong"};
-	char *purpose = purpose_arg(fcinfo);
+	static const pg_uuid_t nobody = {{0}};
+	char *purpose = purpose_arg(fcinfo, 0);
 	char *address = PG_ARGISNULL(1) ? NULL : am_user_email(PG_GETARG_DATUM(1));
 	text *code = PG_ARGISNULL(2) ? NULL : PG_GETARG_TEXT_PP(2);
 	AmOtpOutcome outcome = AM_OTP_NONE;
-	Datum row[2];
-	bool nulls[2] = {false, false};
+	pg_uuid_t subject = nobody;
+	bool nulls[3] = {false};
+	amc_span given = {NULL, 0};
+	Datum row[3];
 
+	if (code != NULL)
+		given = (amc_span){VARDATA_ANY(code), VARSIZE_ANY_EXHDR(code)};
 	if (address != NULL)
-		outcome = am_otp_verify(purpose, address, code != NULL ? VARDATA_ANY(code) : NULL,
-								code != NULL ? VARSIZE_ANY_EXHDR(code) : 0);
+		outcome =
+			am_otp_verify(purpose, address, given, PG_ARGISNULL(3) || PG_GETARG_BOOL(3), &subject);
 	row[0] = CStringGetTextDatum(outcome == AM_OTP_OK ? "ok" : "refused");
 	row[1] = CStringGetTextDatum(reasons[outcome]);
+	row[2] = UUIDPGetDatum(&subject);
+	nulls[2] = outcome != AM_OTP_OK || memcmp(&subject, &nobody, sizeof(subject)) == 0;
 	return am_row(fcinfo, row, nulls);
+}
+
+/* authmeter.otp_use(purpose, address) marks a code used. */
+Datum
+authmeter_otp_use(PG_FUNCTION_ARGS)
+{
+	char *purpose = purpose_arg(fcinfo, 0);
+	char *address = PG_ARGISNULL(1) ? NULL : am_user_email(PG_GETARG_DATUM(1));
+
+	PG_RETURN_BOOL(address != NULL && am_otp_use(purpose, address));
 }

@@ -176,3 +176,13 @@ am_spi_uuid(uint64 row, int column)
 {
 	return *DatumGetUUIDP(am_spi_datum(row, column));
 }
+
+bytea *
+am_bytea_new(const void *bytes, Size len)
+{
+	bytea *value = palloc(VARHDRSZ + len);
+
+	SET_VARSIZE(value, VARHDRSZ + len);
+	memcpy(VARDATA(value), bytes, len);
+	return value;
+}

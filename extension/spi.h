@@ -64,6 +64,9 @@ extern int32 am_spi_int32(uint64 row, int column);
 extern bool am_spi_bool(uint64 row, int column);
 extern TimestampTz am_spi_timestamptz(uint64 row, int column);
 
+/* A bytea argument of len bytes, in the current context. */
+extern bytea *am_bytea_new(const void *bytes, Size len);
+
 /* Copies into cxt (NULL = the current context): NUL-terminated text, bytea, uuid. */
 extern char *am_spi_text(uint64 row, int column, MemoryContext cxt);
 extern bytea *am_spi_bytea(uint64 row, int column, MemoryContext cxt);

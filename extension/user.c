@@ -41,6 +41,8 @@ static AmPlan state_email_plan = {
 	NULL};
 static AmPlan find_plan = {
 	"SELECT 1 FROM authmeter.user WHERE email" AM_EQ "$1", 1, {TEXTOID}, NULL};
+static AmPlan lock_plan = {
+	"SELECT 1 FROM authmeter.user WHERE email" AM_EQ "$1 FOR NO KEY UPDATE", 1, {TEXTOID}, NULL};
 static AmPlan insert_plan = {
 	"INSERT INTO authmeter.user (id, email, email_verified_at, password_hash, name, created_at, "
 	"updated_at) VALUES ($1, $2, CASE WHEN $3 THEN $7 END, $4, $5, $6, $7) "
@@ -100,6 +102,16 @@ am_user_state_email(const pg_uuid_t *id, AmUserState *state, char **email)
 		*email = am_spi_text(0, 3, caller);
 	am_spi_end();
 	return found;
+}
+
+void
+am_user_lock_address(const char *email)
+{
+	Datum arg = CStringGetTextDatum(email);
+
+	am_spi_begin();
+	am_spi_run(&lock_plan, &arg, NULL, 0);
+	am_spi_end();
 }
 
 char *

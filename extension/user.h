@@ -34,6 +34,13 @@ extern bool am_user_state_email(const pg_uuid_t *id, AmUserState *state, char **
  */
 extern char *am_user_email(Datum argument);
 
+/*
+ * Locks the row of the user with this canonical address, if there is one, until the transaction
+ * ends. Who will change a user on the strength of a code or token takes this lock before that of
+ * the code's row: a password change takes them in the same order.
+ */
+extern void am_user_lock_address(const char *email);
+
 /* A value of type authmeter.user_result; id NULL = no user. */
 extern Datum am_user_result(FunctionCallInfo fcinfo, const char *outcome, const pg_uuid_t *id);
 

@@ -4,10 +4,14 @@
  * The login by e-mail address and password.
  *
  * What the client may learn is one word, refused, after one amount of work. Each refusal (unknown
- * address, wrong password, no password, disabled) takes one read, the work of exactly one bcrypt of
- * the same cost, one audit row and one count. That cost is the setting's, or that of the dearest
- * stored hash if there is a dearer one; a cheaper stored hash is topped up (password.c). The audit
- * row alone has the true reason.
+ * address, wrong password, no password, disabled) takes the same reads, the work of exactly one
+ * bcrypt of the same cost, one audit row and one count. That cost is the setting's, or that of the
+ * dearest stored hash if there is a dearer one; a cheaper stored hash is topped up (password.c).
+ * The audit row alone has the true reason.
+ *
+ * An address without a user may have pending registrations: the password of the newest is compared
+ * in the user's stead, and who knows it is told "unverified". To anybody else the address is like
+ * an unknown one.
  *
  * Guesses: failures are counted for (address of the account, address of the client), whether or not
  * the account exists. The count is looked at before the work and again before the verdict, so that
@@ -41,10 +45,22 @@ static AmPlan find_plan = {
 	1,
 	{TEXTOID},
 	NULL};
-/* Served by the index user_password_cost_idx. */
+static AmPlan pending_plan = {"SELECT password_hash FROM authmeter.registration "
+							  "WHERE email" AM_EQ "$1 AND expires_at" AM_GT "$2 "
+							  "ORDER BY created_at DESC, id DESC LIMIT 1",
+							  2,
+							  {TEXTOID, TIMESTAMPTZOID},
+							  NULL};
+/* Served by the indexes user_password_cost_idx and registration_password_cost_idx. */
 static AmPlan dearest_plan = {
 	"SELECT pg_catalog.substr(password_hash, 5, 2)::integer FROM authmeter.user "
 	"WHERE password_hash IS NOT NULL ORDER BY pg_catalog.substr(password_hash, 5, 2) DESC LIMIT 1",
+	0,
+	{0},
+	NULL};
+static AmPlan dearest_pending_plan = {
+	"SELECT pg_catalog.substr(password_hash, 5, 2)::integer FROM authmeter.registration "
+	"ORDER BY pg_catalog.substr(password_hash, 5, 2) DESC LIMIT 1",
 	0,
 	{0},
 	NULL};
@@ -72,10 +88,11 @@ typedef struct Login
 	const char *rate_key;
 	int64 retry_after_ms; /* set when the limit is reached */
 
-	bool known; /* a row was found; the members below are its */
+	bool known; /* a user was found; the members below are its */
 	pg_uuid_t id;
 	bool disabled;
-	char *hash; /* NULL = no password */
+	char *hash;   /* NULL = no password */
+	bool pending; /* no user: hash is that of a pending registration */
 } Login;
 
 static char *
@@ -142,15 +159,27 @@ limit_allows(Login *login, int64 cost)
 static void
 row_read(Login *login, MemoryContext cxt)
 {
-	Datum arg = CStringGetTextDatum(login->email);
+	Datum values[2] = {CStringGetTextDatum(login->email), TimestampTzGetDatum(am_clock_now())};
 
-	if (am_spi_read_latest(&find_plan, &arg, NULL, 1) != 1)
-		return;
-	login->known = true;
-	login->id = am_spi_uuid(0, 1);
-	if (!am_spi_null(0, 2))
-		login->hash = am_spi_text(0, 2, cxt);
-	login->disabled = am_spi_bool(0, 3);
+	if (am_spi_read_latest(&find_plan, values, NULL, 1) == 1)
+	{
+		login->known = true;
+		login->id = am_spi_uuid(0, 1);
+		if (!am_spi_null(0, 2))
+			login->hash = am_spi_text(0, 2, cxt);
+		login->disabled = am_spi_bool(0, 3);
+	}
+	if (am_spi_read_latest(&pending_plan, values, NULL, 1) == 1 && !login->known)
+	{
+		login->pending = true;
+		login->hash = am_spi_text(0, 1, cxt);
+	}
+}
+
+static int
+dearest_cost(AmPlan *plan)
+{
+	return am_spi_read_latest(plan, NULL, NULL, 1) == 1 ? am_spi_int32(0, 1) : 0;
 }
 
 /* Reads the row and returns the cost whose work every refusal takes. */
@@ -163,8 +192,8 @@ user_read(Login *login)
 	am_spi_begin();
 	if (login->email != NULL)
 		row_read(login, caller);
-	if (am_spi_read_latest(&dearest_plan, NULL, NULL, 1) == 1)
-		work = Max(work, am_spi_int32(0, 1));
+	work = Max(work, dearest_cost(&dearest_plan));
+	work = Max(work, dearest_cost(&dearest_pending_plan));
 	am_spi_end();
 	return Min(work, AM_PASSWORD_COST_MAX);
 }
@@ -172,6 +201,8 @@ user_read(Login *login)
 static const char *
 refusal_reason(const Login *login)
 {
+	if (login->pending)
+		return "unverified_password_wrong";
 	if (!login->known)
 		return "user_unknown";
 	if (login->disabled)
@@ -211,6 +242,15 @@ password_confirm(const Login *login)
 	return unchanged;
 }
 
+/* The right password of a pending registration: costs no count, and opens nothing. */
+static Datum
+login_unverified(FunctionCallInfo fcinfo, const Login *login, int work)
+{
+	am_password_level(login->password, login->password_len, login->hash, work);
+	login_audit(login, "unverified");
+	return login_result(fcinfo, "unverified", login);
+}
+
 static Datum
 login_decide(FunctionCallInfo fcinfo, Login *login)
 {
@@ -224,6 +264,8 @@ login_decide(FunctionCallInfo fcinfo, Login *login)
 		am_password_level(login->password, login->password_len, login->hash, work);
 		return login_result(fcinfo, "rate_limited", login);
 	}
+	if (login->pending)
+		return login_unverified(fcinfo, login, work);
 	if (!password_confirm(login))
 		return login_refuse(fcinfo, login, "user_changed", work);
 	login_audit(login, "ok");

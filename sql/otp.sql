@@ -29,8 +29,8 @@ SELECT * FROM authmeter.otp_verify('test', 'otp-eve@example.com', :'code');
 SELECT * FROM authmeter.otp_verify('test', 'no address', :'code');
 SELECT * FROM authmeter.otp_verify('test', NULL, :'code');
 -- A row moved to another address or purpose fits nothing there.
-INSERT INTO authmeter.otp SELECT 'test', 'otp-eve@example.com', id, code_hash, attempts, created_at, expires_at
-FROM authmeter.otp WHERE address = 'otp-bob@example.com';
+INSERT INTO authmeter.otp (purpose, address, id, subject, code_hash, attempts, created_at, expires_at)
+SELECT 'test', 'otp-eve@example.com', id, subject, code_hash, attempts, created_at, expires_at FROM authmeter.otp WHERE address = 'otp-bob@example.com';
 SELECT * FROM authmeter.otp_verify('test', 'otp-eve@example.com', :'code');
 SELECT * FROM authmeter.otp_verify('test', 'otp-bob@example.com', :'code');
 
@@ -117,6 +117,52 @@ SELECT count(*) FROM generate_series(1, 400) n, authmeter.otp_issue('test-purge'
 SELECT count(*) AS left_over FROM authmeter.otp WHERE expires_at <= authmeter.clock();
 RESET authmeter.clock_offset_s;
 
+-- What a code is about is told to who proves it, and to nobody else.
+SELECT authmeter.otp_issue('test', 'otp-subject@example.com', subject => '018f0000-0000-7000-8000-00000000000a');
+SELECT test_code('otp-subject@example.com') AS code \gset
+SELECT * FROM authmeter.otp_verify('test', 'otp-subject@example.com', test_other(:'code'));
+SELECT * FROM authmeter.otp_verify('test', 'otp-subject@example.com', :'code');
+SELECT * FROM authmeter.otp_verify('test', 'otp-subject@example.com', :'code');
+-- A stored code with another subject fits nothing.
+SELECT authmeter.otp_issue('test', 'otp-moved@example.com', subject => '018f0000-0000-7000-8000-00000000000a');
+SELECT test_code('otp-moved@example.com') AS code \gset
+UPDATE authmeter.otp SET subject = '018f0000-0000-7000-8000-00000000000b' WHERE address = 'otp-moved@example.com';
+SELECT * FROM authmeter.otp_verify('test', 'otp-moved@example.com', :'code');
+-- A new code without a subject has none.
+SELECT authmeter.otp_issue('test', 'otp-moved@example.com');
+SELECT * FROM authmeter.otp_verify('test', 'otp-moved@example.com', test_code('otp-moved@example.com'));
+-- The mail may have another template than the purpose.
+SELECT authmeter.otp_issue('test-two', 'otp-template@example.com', template => 'test-mail');
+SELECT template FROM authmeter.mail_outbox WHERE recipient = 'otp-template@example.com';
+SELECT outcome FROM authmeter.otp_verify('test-two', 'otp-template@example.com', test_code('otp-template@example.com', 'test-mail'));
+
+-- Not consumed, a code lives on until its operation has succeeded; the tries count all the same.
+SELECT authmeter.otp_issue('test', 'otp-later@example.com', subject => '018f0000-0000-7000-8000-00000000000c');
+SELECT test_code('otp-later@example.com') AS code \gset
+SELECT * FROM authmeter.otp_verify('test', 'otp-later@example.com', test_other(:'code'), consume => false);
+SELECT * FROM authmeter.otp_verify('test', 'otp-later@example.com', :'code', consume => false);
+SELECT * FROM authmeter.otp_verify('test', 'otp-later@example.com', :'code', consume => false);
+SELECT attempts, used_at FROM authmeter.otp WHERE address = 'otp-later@example.com';
+SELECT authmeter.otp_use('test-other', 'otp-later@example.com'), authmeter.otp_use('test', 'nobody'), authmeter.otp_use('test', NULL);
+SELECT authmeter.otp_use('test', ' OTP-later@example.com');
+SELECT authmeter.otp_use('test', 'otp-later@example.com');
+SELECT * FROM authmeter.otp_verify('test', 'otp-later@example.com', :'code', consume => false);
+-- Five tries in all, right ones included.
+SELECT authmeter.otp_issue('test', 'otp-later@example.com');
+SELECT test_code('otp-later@example.com') AS code \gset
+SELECT n, v.* FROM generate_series(1, 6) n, authmeter.otp_verify('test', left('otp-later@example.com' || n, 21), :'code', consume => false) v;
+-- Expired, it can no longer be used.
+SELECT authmeter.otp_issue('test', 'otp-later@example.com');
+SET authmeter.clock_offset_s = 601;
+SELECT authmeter.otp_use('test', 'otp-later@example.com');
+RESET authmeter.clock_offset_s;
+
+-- All codes of an address end together, and no other.
+SELECT authmeter.otp_issue(p, a) FROM unnest(ARRAY['test-a', 'test-b']) p, unnest(ARRAY['otp-drop@example.com', 'otp-keep@example.com']) a;
+SELECT authmeter.otp_drop(' OTP-Drop@example.com'), authmeter.otp_drop('nobody'), authmeter.otp_drop(NULL);
+SELECT purpose, address FROM authmeter.otp WHERE address IN ('otp-drop@example.com', 'otp-keep@example.com') ORDER BY 1;
+SELECT * FROM authmeter.otp_verify('test-a', 'otp-drop@example.com', test_code('otp-drop@example.com', 'test-a'));
+
 -- Misuse.
 SELECT authmeter.otp_issue('Test', 'otp-ana@example.com');
 SELECT authmeter.otp_issue('', 'otp-ana@example.com');
@@ -126,7 +172,9 @@ SELECT authmeter.otp_issue('test', 'nobody');
 SELECT authmeter.otp_issue('test', NULL);
 SELECT authmeter.otp_issue('test', 'otp-ana@example.com', rate => 'often');
 SELECT authmeter.otp_issue('test', 'otp-ana@example.com', rate => NULL);
+SELECT authmeter.otp_issue('test', 'otp-ana@example.com', template => 'Test');
 SELECT authmeter.otp_verify('Test', 'otp-ana@example.com', '123456');
+SELECT authmeter.otp_use('Test', 'otp-ana@example.com');
 
 -- Services may issue and try codes; nobody may read them, and the gateway may do neither.
 CREATE ROLE regress_otp_gateway;
