@@ -19,6 +19,8 @@
  *                DOMAIN    a host name in lower case, or empty
  *                NETWORKS  comma-separated addresses and CIDR networks
  *                ORIGINS   comma-separated web origins, * refused
+ *                LINE      one line of text, shown to people
+ *                URL       http or https address of a page, or empty; {token} may stand in it once
  *   default      value in production; development: value in development, or NULL for the same
  */
 #ifndef AM_SETTING_LIST_H
@@ -38,6 +40,14 @@
 	  "How long an idempotency key is remembered") \
 	X(LOGIN_FAILURES, "authmeter.login_failures", RATE, "20/15m", NULL, 0, 0, \
 	  "Failed logins per account and client address before further attempts are refused") \
+	X(MAIL_APP, "authmeter.mail_app", LINE, "authmeter", NULL, 0, 0, \
+	  "What mails call the service they come from: {{app}} in mail templates") \
+	X(MAIL_RETENTION, "authmeter.mail_retention", DURATION, "7d", NULL, 3600000, 31536000000, \
+	  "How long a mail that could not be delivered stays in the outbox after its expiry, without what it said") \
+	X(MAIL_RETRY_MAX, "authmeter.mail_retry_max", DURATION, "30m", NULL, 100, 86400000, \
+	  "Longest pause before a deferred mail is tried again") \
+	X(MAIL_RETRY_MIN, "authmeter.mail_retry_min", DURATION, "5s", NULL, 100, 3600000, \
+	  "Pause before a deferred mail is tried again; it doubles with each attempt up to authmeter.mail_retry_max, and up to half of it is left out at random") \
 	X(MASTER_KEY_FILE, "authmeter.master_key_file", SERVER, "", NULL, 0, 0, \
 	  "Path of the master key file that seals signing keys and stored secrets; mode 0600, owned by the server's account.") \
 	X(RATE_SLOTS, "authmeter.rate_slots", SERVER, "65536", NULL, 0, 0, \
@@ -90,6 +100,8 @@
 	  "jobpsych registrations per client address") \
 	X(JOBPSYCH_RESET_PASSWORD, "jobpsych.reset_password", POLICY, "auto", NULL, 0, 0, \
 	  "anyone who knows an e-mail address can set that user's password") \
+	X(JOBPSYCH_RESET_URL, "jobpsych.reset_url", URL, "", NULL, 0, 0, \
+	  "Page that a mailed reset link leads to; {token} in it becomes the token, without it token=... is added to the query; empty: the mail shows the token itself") \
 	X(JOBPSYCH_TRUSTED_NETWORKS, "jobpsych.trusted_networks", NETWORKS, "", NULL, 0, 0, \
 	  "Networks whose calls to the upload counters need no other proof") \
 	X(JOBPSYCH_UPLOAD_LIMIT, "jobpsych.upload_limit", INT, "10", NULL, 0, 2147483647, \

@@ -22,9 +22,9 @@ const AmSettingDef am_setting_table[AM_SETTING_COUNT] = {
 const char *
 am_setting_type_name(AmSettingType type)
 {
-	static const char *const names[] = {"server",      "bool",   "integer",     "duration",
-										"rate",        "policy", "environment", "samesite",
-										"error_style", "domain", "networks",    "origins"};
+	static const char *const names[] = {
+		"server",   "bool",        "integer", "duration", "rate",    "policy", "environment",
+		"samesite", "error_style", "domain",  "networks", "origins", "line",   "url"};
 
 	return names[type];
 }
@@ -162,6 +162,46 @@ parse_origins(const char *text)
 	return NULL;
 }
 
+/* Shown to people: not empty, and nothing that could begin another line. */
+static const char *
+parse_line(const char *text)
+{
+	size_t len = strlen(text);
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		if ((unsigned char) text[i] < ' ' || text[i] == 0x7f)
+			break;
+	if (len > 0 && i == len && len <= AM_SETTING_LINE_BYTES_MAX)
+		return NULL;
+	return psprintf("The value must be one line of 1 to %d bytes.", AM_SETTING_LINE_BYTES_MAX);
+}
+
+/* Where a link of a mail leads: nothing in it may end an attribute or a line. */
+static const char *
+parse_url(const char *text)
+{
+	size_t len = strlen(text);
+	size_t scheme = strncmp(text, "https://", 8) == 0  ? 8
+					: strncmp(text, "http://", 7) == 0 ? 7
+													   : 0;
+	const char *token = strstr(text, "{token}");
+	size_t i;
+
+	if (len == 0)
+		return NULL;
+	for (i = 0; i < len; i++)
+		if (text[i] <= ' ' || text[i] > '~' || strchr("\"'<>\\^`|", text[i]) != NULL)
+			break;
+	if (i == len && len <= AM_SETTING_URL_BYTES_MAX && scheme > 0 &&
+		isalnum((unsigned char) text[scheme]) &&
+		(token == NULL ? strpbrk(text, "{}#") == NULL : strstr(token + 1, "{token}") == NULL))
+		return NULL;
+	return psprintf("The value must be empty or an address such as https://app.example/reset or "
+					"https://app.example/reset#token={token}, of at most %d bytes.",
+					AM_SETTING_URL_BYTES_MAX);
+}
+
 const char *
 am_setting_parse(const AmSettingDef *def, const char *text, AmSettingValue *value)
 {
@@ -195,6 +235,10 @@ am_setting_parse(const AmSettingDef *def, const char *text, AmSettingValue *valu
 			return parse_networks(text, value);
 		case AM_TYPE_ORIGINS:
 			return parse_origins(text);
+		case AM_TYPE_LINE:
+			return parse_line(text);
+		case AM_TYPE_URL:
+			return parse_url(text);
 	}
 	return "The setting has an unknown type.";
 }

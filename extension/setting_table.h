@@ -14,6 +14,8 @@
 #define AM_SETTING_VALUE_BYTES_MAX  8192
 #define AM_SETTING_NETWORKS_MAX     64
 #define AM_SETTING_DOMAIN_BYTES_MAX 253
+#define AM_SETTING_LINE_BYTES_MAX   100
+#define AM_SETTING_URL_BYTES_MAX    500
 
 typedef enum AmSettingType
 {
@@ -28,7 +30,9 @@ typedef enum AmSettingType
 	AM_TYPE_ERROR_STYLE,
 	AM_TYPE_DOMAIN,
 	AM_TYPE_NETWORKS,
-	AM_TYPE_ORIGINS
+	AM_TYPE_ORIGINS,
+	AM_TYPE_LINE,
+	AM_TYPE_URL
 } AmSettingType;
 
 typedef struct AmSettingDef

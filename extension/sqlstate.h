@@ -42,7 +42,8 @@
 	X(METER_INVALID, '0', '5', '1', 400, 1, "The meter's definition breaks a rule.")              \
 	X(OTP_INVALID, '0', '7', '0', 400, 1, "A purpose or address of a one-time code is malformed.") \
 	X(SERVICE_TOKEN_INVALID, '0', '7', '1', 400, 1, "The name, scope or lifetime of a service token is malformed.") \
-	X(REQUEST_INVALID, '0', '8', '0', 500, 0, "The request value of an endpoint is malformed.")
+	X(REQUEST_INVALID, '0', '8', '0', 500, 0, "The request value of an endpoint is malformed.") \
+	X(MAIL_INVALID, '0', '9', '0', 400, 1, "A mail, its template or a value in it breaks a rule.")
 /* clang-format on */
 
 /* What ereport wants: PostgreSQL's MAKE_SQLSTATE of the five characters. */

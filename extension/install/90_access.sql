@@ -7,13 +7,14 @@ DECLARE
 		WHEN 'gateway' THEN ARRAY['gateway']
 		WHEN 'reader' THEN ARRAY['reader']
 		WHEN 'service' THEN ARRAY['service']
+		WHEN 'mailer' THEN ARRAY['mailer']
 		WHEN 'admin' THEN ARRAY['admin', 'service', 'reader'] END;
 	item record;
 	granted integer := 0;
 BEGIN
 	IF role IS NULL OR wanted IS NULL THEN
 		RAISE EXCEPTION 'access level "%" does not exist', level
-			USING ERRCODE = 'MA005', HINT = 'The levels are gateway, service, reader and admin.';
+			USING ERRCODE = 'MA005', HINT = 'The levels are gateway, service, mailer, reader and admin.';
 	END IF;
 	FOR item IN
 		SELECT DISTINCT r.schema_name, r.kind,
@@ -30,9 +31,9 @@ BEGIN
 			CASE item.kind WHEN 'view' THEN 'SELECT ON' ELSE 'EXECUTE ON FUNCTION' END, item.target, role);
 		granted := granted + 1;
 	END LOOP;
-	-- A gateway's calls carry tokens and passwords as binds: neither the server's log nor the custom
-	-- plans that auto_explain prints may show them.
-	IF level = 'gateway' THEN
+	-- A gateway's calls carry tokens and passwords as binds, a mailer's what servers quote of a mail:
+	-- neither the server's log nor the custom plans that auto_explain prints may show them.
+	IF level IN ('gateway', 'mailer') THEN
 		EXECUTE format('ALTER ROLE %s SET log_parameter_max_length = 0', role);
 		EXECUTE format('ALTER ROLE %s SET log_parameter_max_length_on_error = 0', role);
 		EXECUTE format('ALTER ROLE %s SET plan_cache_mode = force_generic_plan', role);
@@ -41,7 +42,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION authmeter.grant_access(regrole, text) IS
-	'Lets a role use authmeter at one level and returns the number of objects granted: gateway (the HTTP shim: endpoint functions only; also switches the logging of bind values off for the role, which takes a superuser), service (what a backend service calls), reader (views and reports), admin (everything a person administers, service and reader included). Safe to repeat; repeat it after ALTER EXTENSION UPDATE. Raises MA005 (access_level_unknown).';
+	'Lets a role use authmeter at one level and returns the number of objects granted: gateway (the HTTP shim: endpoint functions only), mailer (the program that sends mail: claims and reports only), service (what a backend service calls), reader (views and reports), admin (everything a person administers, service and reader included). gateway and mailer also switch the logging of bind values off for the role, which takes a superuser. Safe to repeat; repeat it after ALTER EXTENSION UPDATE. Raises MA005 (access_level_unknown).';
 
 -- Last of all: PostgreSQL lets PUBLIC execute every new function, so take that back for all of them.
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA authmeter FROM PUBLIC;

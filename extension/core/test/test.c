@@ -128,7 +128,7 @@ main(void)
 	static void (*const tests[])(void) = {
 		test_base64url, test_bcrypt_format, test_claims,       test_duration,    test_email,
 		test_hex,       test_json,          test_json_hostile, test_json_number, test_jws,
-		test_net,       test_rate,          test_utf8,         test_uuid7,
+		test_net,       test_rate,          test_template,     test_utf8,        test_uuid7,
 	};
 	size_t i;
 
