@@ -30,6 +30,16 @@ am_clock_unix_ms(TimestampTz at)
 }
 
 int64
+am_clock_unix_ns(TimestampTz at)
+{
+	int64 us = at + UNIX_EPOCH_S * USECS_PER_SEC;
+
+	if (us > PG_INT64_MAX / 1000)
+		return PG_INT64_MAX;
+	return us < PG_INT64_MIN / 1000 ? PG_INT64_MIN : us * 1000;
+}
+
+int64
 am_clock_unix_s(TimestampTz at)
 {
 	int64 us = at + UNIX_EPOCH_S * USECS_PER_SEC;

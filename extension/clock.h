@@ -14,8 +14,12 @@
  */
 extern TimestampTz am_clock_now(void);
 
-/* The same instant as milliseconds since 1970-01-01 UTC, and as whole seconds (rounded down). */
+/*
+ * The same instant as milliseconds since 1970-01-01 UTC, as whole seconds (rounded down), and as
+ * nanoseconds (beyond the year 2262: the edge of int64).
+ */
 extern int64 am_clock_unix_ms(TimestampTz at);
+extern int64 am_clock_unix_ns(TimestampTz at);
 extern int64 am_clock_unix_s(TimestampTz at);
 
 /* The timestamp of a Unix second; the caller has checked that it is within timestamptz's range. */

@@ -98,10 +98,10 @@ am_http_body_count(Jsonb *request, const char *field, int64 minimum, int64 maxim
 }
 
 Datum
-am_http_response(FunctionCallInfo fcinfo, int status, const char *body)
+am_http_response(FunctionCallInfo fcinfo, int status, Jsonb *headers, const char *body)
 {
-	Datum row[3] = {Int32GetDatum(status), (Datum) 0, CStringGetTextDatum(body)};
-	bool nulls[3] = {false, true, false};
+	Datum row[3] = {Int32GetDatum(status), PointerGetDatum(headers), CStringGetTextDatum(body)};
+	bool nulls[3] = {false, headers == NULL, false};
 
 	return am_row(fcinfo, row, nulls);
 }

@@ -27,7 +27,8 @@ extern bool am_http_body_text(Jsonb *request, const char *field, amc_span *value
  */
 extern int64 am_http_body_count(Jsonb *request, const char *field, int64 minimum, int64 maximum);
 
-/* A value of type authmeter_http.response without headers; body is JSON text. */
-extern Datum am_http_response(FunctionCallInfo fcinfo, int status, const char *body);
+/* A value of type authmeter_http.response; headers may be NULL, body is JSON text. */
+extern Datum am_http_response(FunctionCallInfo fcinfo, int status, Jsonb *headers,
+							  const char *body);
 
 #endif

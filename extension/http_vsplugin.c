@@ -13,6 +13,7 @@
 #include "utils/numeric.h"
 
 #include "http.h"
+#include "http_limit.h"
 #include "idempotency.h"
 #include "setting.h"
 #include "spi.h"
@@ -34,14 +35,23 @@ typedef struct Counts
 	int64 token;
 } Counts;
 
-static Datum
-refuse(FunctionCallInfo fcinfo, int status, const char *message)
+/* One request, and the header fields of its answer. */
+typedef struct Call
 {
-	return am_http_response(fcinfo, status, psprintf("{\"error\":\"%s\"}", message));
+	FunctionCallInfo fcinfo;
+	Jsonb *request; /* may be NULL */
+	Jsonb *headers;
+} Call;
+
+static Datum
+refuse(const Call *call, int status, const char *message)
+{
+	return am_http_response(call->fcinfo, status, call->headers,
+							psprintf("{\"error\":\"%s\"}", message));
 }
 
 static Datum
-answer(FunctionCallInfo fcinfo, const Counts *totals)
+answer(const Call *call, const Counts *totals)
 {
 	char body[BODY_BYTES_MAX];
 
@@ -49,7 +59,28 @@ answer(FunctionCallInfo fcinfo, const Counts *totals)
 			 "{\"message\":\"Usage tracked successfully\",\"currentPromptCount\":" INT64_FORMAT
 			 ",\"currentTokenCount\":" INT64_FORMAT ",\"threshold\":" INT64_FORMAT "}",
 			 totals->prompt, totals->token, am_setting_int(AM_SETTING_VSPLUGIN_THRESHOLD));
-	return am_http_response(fcinfo, 200, body);
+	return am_http_response(call->fcinfo, 200, call->headers, body);
+}
+
+/*
+ * Counts the call against the policies of its client's address, or, once the user is known, of the
+ * user; true when one refused it. Costs next to nothing while there are none.
+ */
+static bool
+call_limited(Call *call, const pg_uuid_t *user)
+{
+	AmLimitOrder order = {.api = "vsplugin", .route_group = "usage"};
+	AmLimitAnswer limit;
+	amc_span address;
+
+	if (user != NULL)
+		order.user = DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(user)));
+	else if (call->request != NULL && am_http_text(call->request, "ip", &address))
+		order.address = pnstrdup(address.ptr, address.len);
+	am_http_limit_take(&order, &limit);
+	if (limit.headers != NULL)
+		call->headers = limit.headers;
+	return limit.retry_after_s > 0;
 }
 
 /* Adds to one counter; false when the user is gone. A total beyond 63 bits is a fault. */
@@ -77,11 +108,11 @@ counters_add(const pg_uuid_t *user, Counts *counts)
 }
 
 static Datum
-track(FunctionCallInfo fcinfo, const pg_uuid_t *user, Counts *counts)
+track(const Call *call, const pg_uuid_t *user, Counts *counts)
 {
 	if (!counters_add(user, counts))
-		return refuse(fcinfo, 404, "User not found");
-	return answer(fcinfo, counts);
+		return refuse(call, 404, "User not found");
+	return answer(call, counts);
 }
 
 static Datum
@@ -128,7 +159,7 @@ key_claim(const pg_uuid_t *user, text *key, Counts *counts)
 
 /* The same for a call with an idempotency key. */
 static Datum
-track_once(FunctionCallInfo fcinfo, const pg_uuid_t *user, amc_span key_span, Counts *counts)
+track_once(const Call *call, const pg_uuid_t *user, amc_span key_span, Counts *counts)
 {
 	text *key = cstring_to_text_with_len(key_span.ptr, key_span.len);
 
@@ -140,40 +171,44 @@ track_once(FunctionCallInfo fcinfo, const pg_uuid_t *user, amc_span key_span, Co
 			am_spi_begin();
 			am_idempotency_store(user, key, stored_of_counts(counts));
 			am_spi_end();
-			return answer(fcinfo, counts);
+			return answer(call, counts);
 		case AM_CLAIM_REPLAY:
-			return answer(fcinfo, counts);
+			return answer(call, counts);
 		case AM_CLAIM_CONFLICT:
-			return refuse(fcinfo, 409, "Idempotency key was used for another request");
+			return refuse(call, 409, "Idempotency key was used for another request");
 		case AM_CLAIM_KEY_INVALID:
-			return refuse(fcinfo, 400, "Invalid idempotency key");
+			return refuse(call, 400, "Invalid idempotency key");
 		case AM_CLAIM_USER_UNKNOWN:
 			break;
 	}
-	return refuse(fcinfo, 404, "User not found");
+	return refuse(call, 404, "User not found");
 }
 
 /* authmeter_http.vsplugin_track_usage(request) */
 Datum
 authmeter_http_vsplugin_track_usage(PG_FUNCTION_ARGS)
 {
-	Jsonb *request = PG_ARGISNULL(0) ? NULL : PG_GETARG_JSONB_P(0);
+	Call call = {.fcinfo = fcinfo, .request = PG_ARGISNULL(0) ? NULL : PG_GETARG_JSONB_P(0)};
 	int64 most = am_setting_int(AM_SETTING_VSPLUGIN_MAX_INCREMENT);
 	AmTokenVerdict verdict;
 	Counts counts;
 	amc_span token;
 	amc_span key;
 
-	if (request == NULL || !am_http_text(request, "bearer", &token) || token.len == 0)
-		return refuse(fcinfo, 401, "Authorization header missing or malformed");
+	if (call_limited(&call, NULL))
+		return refuse(&call, 429, "Too many requests");
+	if (call.request == NULL || !am_http_text(call.request, "bearer", &token) || token.len == 0)
+		return refuse(&call, 401, "Authorization header missing or malformed");
 	am_token_verify(AMC_SPAN("vsplugin"), AM_TOKEN_USE_ACCESS, token.ptr, token.len, &verdict);
 	if (verdict.outcome == AM_TOKEN_USER_UNKNOWN)
-		return refuse(fcinfo, 404, "User not found");
+		return refuse(&call, 404, "User not found");
 	if (verdict.outcome != AM_TOKEN_OK)
-		return refuse(fcinfo, 403, "Invalid or expired token");
-	counts.prompt = am_http_body_count(request, "usage", 1, most);
-	counts.token = am_http_body_count(request, "tokenCount", 0, most);
-	if (am_http_header(request, "idempotency-key", &key))
-		return track_once(fcinfo, &verdict.user_id, key, &counts);
-	return track(fcinfo, &verdict.user_id, &counts);
+		return refuse(&call, 403, "Invalid or expired token");
+	if (call_limited(&call, &verdict.user_id))
+		return refuse(&call, 429, "Too many requests");
+	counts.prompt = am_http_body_count(call.request, "usage", 1, most);
+	counts.token = am_http_body_count(call.request, "tokenCount", 0, most);
+	if (am_http_header(call.request, "idempotency-key", &key))
+		return track_once(&call, &verdict.user_id, key, &counts);
+	return track(&call, &verdict.user_id, &counts);
 }

@@ -3,7 +3,7 @@
  *
  * Rate limits by name and key. Preloaded, the counters are those of ratetable.c. Not preloaded,
  * each key is a row of authmeter.rate_window: INSERT ... ON CONFLICT DO UPDATE creates or locks
- * it, the arithmetic of core/rate.h decides, and the lock lasts to the end of the transaction, so
+ * it, the arithmetic of core/gcra.h decides, and the lock lasts to the end of the transaction, so
  * calls of one key count one after the other.
  *
  * A row can be rolled back where shared memory cannot. Counting is therefore refused inside an
@@ -13,40 +13,40 @@
  */
 #include "compat.h"
 
-#include "access/htup_details.h"
 #include "access/xact.h"
 
 #include "clock.h"
 #include "crypto/hash.h"
 #include "ratelimit.h"
 #include "ratetable.h"
-#include "row.h"
 #include "spi.h"
 
 #define WINDOW_KEY_BYTES 16
 
+/* Added to the length of the name of a limit by GCRA. */
+#define KIND_GCRA 0x80
+
 /* Rows removed for each row made: the table shrinks faster than calls can fill it. */
 #define WINDOW_PURGE_ROWS "2"
 
-PG_FUNCTION_INFO_V1(authmeter_rate_address_key);
-PG_FUNCTION_INFO_V1(authmeter_rate_peek);
-PG_FUNCTION_INFO_V1(authmeter_rate_take);
-
-static AmPlan peek_plan = {"SELECT start_ms, count FROM authmeter.rate_window WHERE key_hash" AM_EQ
+static AmPlan peek_plan = {"SELECT since_ns, level FROM authmeter.rate_window WHERE key_hash" AM_EQ
 						   "$1",
 						   1,
 						   {BYTEAOID},
 						   NULL};
-/* A new row has the end that its first count gives it, so that counting moves no index entry. */
+/*
+ * A new row has the end that its first count gives it, so that counting in a fixed window moves no
+ * index entry.
+ */
 static AmPlan lock_plan = {
-	"INSERT INTO authmeter.rate_window AS w (key_hash, start_ms, end_ms, count) "
-	"VALUES ($1, $2, $3, 0) ON CONFLICT (key_hash) DO UPDATE SET count = w.count "
-	"RETURNING start_ms, count",
+	"INSERT INTO authmeter.rate_window AS w (key_hash, since_ns, end_ms, level) "
+	"VALUES ($1, $2, $3, 0) ON CONFLICT (key_hash) DO UPDATE SET level = w.level "
+	"RETURNING since_ns, level",
 	3,
 	{BYTEAOID, INT8OID, INT8OID},
 	NULL};
 static AmPlan count_plan = {
-	"UPDATE authmeter.rate_window SET start_ms = $2, end_ms = $3, count = $4 WHERE key_hash" AM_EQ
+	"UPDATE authmeter.rate_window SET since_ns = $2, end_ms = $3, level = $4 WHERE key_hash" AM_EQ
 	"$1",
 	4,
 	{BYTEAOID, INT8OID, INT8OID, INT8OID},
@@ -60,7 +60,10 @@ static AmPlan purge_plan = {
 	{INT8OID},
 	NULL};
 
-/* What is hashed: the policy's length and name, then the key, so that no two pairs are alike. */
+/*
+ * What is hashed: the name's length and the kind, the name, then the key, so that no two counters
+ * are alike.
+ */
 typedef struct KeyText
 {
 	uint8 bytes[1 + AM_RATE_POLICY_BYTES_MAX + AM_RATE_KEY_BYTES_MAX];
@@ -77,7 +80,7 @@ length_check(const char *what, Size len, Size len_max)
 }
 
 static KeyText
-key_text(const char *policy, const char *key)
+key_text(const char *policy, const char *key, const amc_limit *limit)
 {
 	Size policy_len = strlen(policy);
 	Size key_len = strlen(key);
@@ -85,7 +88,7 @@ key_text(const char *policy, const char *key)
 
 	length_check("name", policy_len, AM_RATE_POLICY_BYTES_MAX);
 	length_check("key", key_len, AM_RATE_KEY_BYTES_MAX);
-	text.bytes[0] = (uint8) policy_len;
+	text.bytes[0] = (uint8) policy_len | (limit->burst > 0 ? KIND_GCRA : 0);
 	memcpy(text.bytes + 1, policy, policy_len);
 	memcpy(text.bytes + 1 + policy_len, key, key_len);
 	text.len = 1 + policy_len + key_len;
@@ -103,45 +106,52 @@ am_ratelimit_require_countable(void)
 					"shared_preload_libraries."));
 }
 
-/* The stored window of a key, locked by the caller's statement. */
-static amc_rate_window
-window_of_row(void)
+/* The stored state of a key, locked by the caller's statement. */
+static amc_limit_state
+state_of_row(void)
 {
-	amc_rate_window window;
+	amc_limit_state state;
 
-	window.start_ms = am_spi_int64(0, 1);
-	window.count = am_spi_int64(0, 2);
-	return window;
+	state.since_ns = am_spi_int64(0, 1);
+	state.level = am_spi_int64(0, 2);
+	return state;
 }
 
 static amc_rate_result
-row_peek(Datum *values, const amc_rate *rate, int64 now_ms)
+row_peek(Datum *values, const amc_limit *limit, TimestampTz now)
 {
-	amc_rate_window window = {0, 0};
+	amc_limit_state state = {0, 0};
 
 	if (am_spi_read_latest(&peek_plan, values, NULL, 1) == 1)
-		window = window_of_row();
-	return amc_rate_step(&window, now_ms, rate, 0);
+		state = state_of_row();
+	return amc_limit_step(&state, am_clock_unix_ns(now), limit, 0);
+}
+
+static Datum
+end_datum(TimestampTz now, const amc_rate_result *result)
+{
+	return Int64GetDatum(am_ratetable_end_ms(am_clock_unix_ms(now), result->reset_ms));
 }
 
 static amc_rate_result
-row_count(Datum *values, const amc_rate *rate, int64 cost, int64 now_ms)
+row_count(Datum *values, const amc_limit *limit, int64 cost, TimestampTz now)
 {
-	Datum now = Int64GetDatum(now_ms);
-	amc_rate_window window;
-	amc_rate_result result;
+	int64 now_ns = am_clock_unix_ns(now);
+	Datum now_ms = Int64GetDatum(am_clock_unix_ms(now));
+	amc_limit_state state = {0, 0};
+	amc_rate_result result = amc_limit_step(&state, now_ns, limit, cost);
 
-	am_spi_run(&purge_plan, &now, NULL, 0);
-	values[1] = now;
-	values[2] = Int64GetDatum(now_ms + rate->window_ms);
+	am_spi_run(&purge_plan, &now_ms, NULL, 0);
+	values[1] = Int64GetDatum(now_ns);
+	values[2] = end_datum(now, &result);
 	am_spi_run(&lock_plan, values, NULL, 1);
-	window = window_of_row();
-	result = amc_rate_step(&window, now_ms, rate, cost);
+	state = state_of_row();
+	result = amc_limit_step(&state, now_ns, limit, cost);
 	if (result.allowed)
 	{
-		values[1] = Int64GetDatum(window.start_ms);
-		values[2] = Int64GetDatum(window.start_ms + rate->window_ms);
-		values[3] = Int64GetDatum(window.count);
+		values[1] = Int64GetDatum(state.since_ns);
+		values[2] = end_datum(now, &result);
+		values[3] = Int64GetDatum(state.level);
 		am_spi_run(&count_plan, values, NULL, 0);
 	}
 	return result;
@@ -149,9 +159,9 @@ row_count(Datum *values, const amc_rate *rate, int64 cost, int64 now_ms)
 
 /* The counter as a row, for a server that did not preload the library. */
 static amc_rate_result
-row_step(const KeyText *text, const amc_rate *rate, int64 cost)
+row_step(const KeyText *text, const amc_limit *limit, int64 cost)
 {
-	int64 now_ms = am_clock_unix_ms(am_clock_now());
+	TimestampTz now = am_clock_now();
 	uint8 digest[AM_SHA256_BYTES];
 	bytea *key = palloc(VARHDRSZ + WINDOW_KEY_BYTES);
 	Datum values[4] = {PointerGetDatum(key)};
@@ -163,27 +173,35 @@ row_step(const KeyText *text, const amc_rate *rate, int64 cost)
 	if (cost > 0)
 		am_ratelimit_require_countable();
 	am_spi_begin();
-	result = cost > 0 ? row_count(values, rate, cost, now_ms) : row_peek(values, rate, now_ms);
+	result = cost > 0 ? row_count(values, limit, cost, now) : row_peek(values, limit, now);
 	am_spi_end();
 	pfree(key);
 	return result;
 }
 
 AmRateVerdict
-am_ratelimit_take(const char *policy, const char *key, const amc_rate *rate, int64 cost)
+am_ratelimit_limit_take(const char *policy, const char *key, const amc_limit *limit, int64 cost)
 {
-	amc_rate_window nothing = {0, 0};
+	amc_limit_state nothing = {0, 0};
 	KeyText text;
 	AmRateKey hashed;
 
 	/* Off, or a cost that the arithmetic refuses whatever was counted. */
-	if (rate->count == 0 || cost < 0)
-		return amc_rate_step(&nothing, 0, rate, cost);
-	text = key_text(policy, key);
+	if (limit->rate.count == 0 || cost < 0)
+		return amc_limit_step(&nothing, 0, limit, cost);
+	text = key_text(policy, key, limit);
 	if (!am_shmem_available())
-		return row_step(&text, rate, cost);
+		return row_step(&text, limit, cost);
 	hashed = am_ratetable_key(text.bytes, text.len);
-	return am_ratetable_step(&hashed, rate, cost);
+	return am_ratetable_step(&hashed, limit, cost);
+}
+
+AmRateVerdict
+am_ratelimit_take(const char *policy, const char *key, const amc_rate *rate, int64 cost)
+{
+	amc_limit limit = {*rate, 0};
+
+	return am_ratelimit_limit_take(policy, key, &limit, cost);
 }
 
 void
@@ -217,75 +235,4 @@ am_attempt_take(const pg_uuid_t *id, int64 attempts_max)
 		return 1;
 	key = am_ratetable_key(id->data, UUID_LEN);
 	return am_ratetable_attempt_take(&key, attempts_max);
-}
-
-static char *
-text_arg(FunctionCallInfo fcinfo, int n, const char *what)
-{
-	if (PG_ARGISNULL(n) || VARSIZE_ANY_EXHDR(PG_GETARG_TEXT_PP(n)) == 0)
-		ereport(ERROR, errcode(ERRCODE_AM_ARGUMENT_INVALID),
-				errmsg("%s of a rate limit must not be empty", what));
-	return text_to_cstring(PG_GETARG_TEXT_PP(n));
-}
-
-static amc_rate
-rate_arg(FunctionCallInfo fcinfo, int n)
-{
-	const char *spelling = text_arg(fcinfo, n, "rate");
-	amc_rate rate;
-
-	if (!amc_rate_parse(spelling, strlen(spelling), &rate))
-		ereport(ERROR, errcode(ERRCODE_AM_ARGUMENT_INVALID),
-				errmsg("invalid rate \"%.64s\"", spelling),
-				errhint("Write count/window, for example 10/15m, or off."));
-	return rate;
-}
-
-static Datum
-verdict_datum(FunctionCallInfo fcinfo, const AmRateVerdict *verdict)
-{
-	Datum row[3] = {BoolGetDatum(verdict->allowed), Int64GetDatum(verdict->remaining),
-					Int64GetDatum(verdict->retry_after_ms)};
-	bool nulls[3] = {false, verdict->remaining == PG_INT64_MAX, false};
-
-	return am_row(fcinfo, row, nulls);
-}
-
-/* authmeter.rate_take(policy, key, rate, cost) counts cost units if they fit. */
-Datum
-authmeter_rate_take(PG_FUNCTION_ARGS)
-{
-	char *policy = text_arg(fcinfo, 0, "name");
-	char *key = text_arg(fcinfo, 1, "key");
-	amc_rate rate = rate_arg(fcinfo, 2);
-	AmRateVerdict verdict;
-
-	if (PG_ARGISNULL(3) || PG_GETARG_INT64(3) < 1)
-		ereport(ERROR, errcode(ERRCODE_AM_ARGUMENT_INVALID),
-				errmsg("cost of a rate limit must be at least 1"),
-				errhint("authmeter.rate_peek looks without counting."));
-	verdict = am_ratelimit_take(policy, key, &rate, PG_GETARG_INT64(3));
-	return verdict_datum(fcinfo, &verdict);
-}
-
-/* authmeter.rate_peek(policy, key, rate) tells whether one more unit would fit. */
-Datum
-authmeter_rate_peek(PG_FUNCTION_ARGS)
-{
-	char *policy = text_arg(fcinfo, 0, "name");
-	char *key = text_arg(fcinfo, 1, "key");
-	amc_rate rate = rate_arg(fcinfo, 2);
-	AmRateVerdict verdict = am_ratelimit_take(policy, key, &rate, 0);
-
-	return verdict_datum(fcinfo, &verdict);
-}
-
-/* authmeter.rate_address_key(address) returns the key under which an address is counted. */
-Datum
-authmeter_rate_address_key(PG_FUNCTION_ARGS)
-{
-	char key[AMC_NET_KEY_BYTES];
-
-	am_ratelimit_address_key(PG_ARGISNULL(0) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(0)), key);
-	PG_RETURN_TEXT_P(cstring_to_text(key));
 }

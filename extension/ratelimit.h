@@ -1,17 +1,17 @@
 /*
  * ratelimit.h
  *
- * Fixed-window rate limits (contract section 10), and the counters of guesses that must survive a
- * caller's rollback. Both live in shared memory when the library is preloaded; then nothing a
- * transaction does can take a count back.
+ * Rate limits, by the fixed window of the contracts (section 10) or by GCRA, and the counters of
+ * guesses that must survive a caller's rollback. Both live in shared memory when the library is
+ * preloaded; then nothing a transaction does can take a count back.
  */
 #ifndef AM_RATELIMIT_H
 #define AM_RATELIMIT_H
 
 #include "compat.h"
 
+#include "core/gcra.h"
 #include "core/net.h"
-#include "core/rate.h"
 #include "shmem.h"
 
 #define AM_RATE_POLICY_BYTES_MAX 63
@@ -37,6 +37,13 @@ typedef amc_rate_result AmRateVerdict;
  */
 extern AmRateVerdict am_ratelimit_take(const char *policy, const char *key, const amc_rate *rate,
 									   int64 cost);
+
+/*
+ * The same for a limit of either kind: GCRA when limit->burst is 1 or more. A name counts apart in
+ * each of the two kinds.
+ */
+extern AmRateVerdict am_ratelimit_limit_take(const char *policy, const char *key,
+											 const amc_limit *limit, int64 cost);
 
 /* Writes the key of a client address (IPv6 by its /64); NULL or malformed: the unknown bucket. */
 extern void am_ratelimit_address_key(const char *address, char out[AMC_NET_KEY_BYTES]);

@@ -34,9 +34,9 @@
 
 typedef struct RateSlot
 {
-	AmRateKey key; /* all zero = empty */
-	amc_rate_window window;
-	int64 window_ms; /* length of the window when something was last counted */
+	AmRateKey key;         /* all zero = empty */
+	amc_limit_state state; /* of an attempt: when it was opened, and the number of tries */
+	int64 end_ms;          /* when nothing will be counted any more, if nothing is added */
 } RateSlot;
 
 typedef enum RateKind
@@ -129,16 +129,16 @@ bucket_of(RateKind kind, const AmRateKey *key, int which)
 static bool
 slot_free(const RateSlot *slot, int64 now_ms)
 {
-	return slot->key.word[1] == 0 || slot->window.start_ms + slot->window_ms <= now_ms;
+	return slot->key.word[1] == 0 || slot->end_ms <= now_ms;
 }
 
 /* Is a the better one to push out? Neither is free. */
 static bool
 slot_dispensable(RateKind kind, const RateSlot *a, const RateSlot *b)
 {
-	if (kind == KIND_LIMIT && a->window.count != b->window.count)
-		return a->window.count < b->window.count;
-	return a->window.start_ms < b->window.start_ms;
+	if (kind == KIND_LIMIT && a->state.level != b->state.level)
+		return a->state.level < b->state.level;
+	return a->state.since_ns < b->state.since_ns;
 }
 
 static RateSlot *
@@ -183,25 +183,26 @@ slot_claim(RateKind kind, const AmRateKey *key, int64 now_ms)
 }
 
 amc_rate_result
-am_ratetable_step(const AmRateKey *key, const amc_rate *rate, int64 cost)
+am_ratetable_step(const AmRateKey *key, const amc_limit *limit, int64 cost)
 {
-	int64 now_ms = am_clock_unix_ms(am_clock_now());
+	TimestampTz now = am_clock_now();
+	int64 now_ms = am_clock_unix_ms(now);
 	LWLock *lock = partition_lock(key);
-	amc_rate_window window = {0, 0};
+	amc_limit_state state = {0, 0};
 	amc_rate_result result;
 	RateSlot *slot;
 
 	LWLockAcquire(lock, cost == 0 ? LW_SHARED : LW_EXCLUSIVE);
 	slot = slot_find(KIND_LIMIT, key);
 	if (slot != NULL)
-		window = slot->window;
-	result = amc_rate_step(&window, now_ms, rate, cost);
+		state = slot->state;
+	result = amc_limit_step(&state, am_clock_unix_ns(now), limit, cost);
 	if (cost > 0 && result.allowed)
 	{
 		if (slot == NULL)
 			slot = slot_claim(KIND_LIMIT, key, now_ms);
-		slot->window = window;
-		slot->window_ms = rate->window_ms;
+		slot->state = state;
+		slot->end_ms = am_ratetable_end_ms(now_ms, result.reset_ms);
 	}
 	LWLockRelease(lock);
 	return result;
@@ -210,7 +211,8 @@ am_ratetable_step(const AmRateKey *key, const amc_rate *rate, int64 cost)
 void
 am_ratetable_attempt_open(const AmRateKey *key, int64 lifetime_ms)
 {
-	int64 now_ms = am_clock_unix_ms(am_clock_now());
+	TimestampTz now = am_clock_now();
+	int64 now_ms = am_clock_unix_ms(now);
 	LWLock *lock = partition_lock(key);
 	RateSlot *slot;
 
@@ -218,9 +220,9 @@ am_ratetable_attempt_open(const AmRateKey *key, int64 lifetime_ms)
 	slot = slot_find(KIND_ATTEMPT, key);
 	if (slot == NULL)
 		slot = slot_claim(KIND_ATTEMPT, key, now_ms);
-	slot->window.start_ms = now_ms;
-	slot->window.count = 0;
-	slot->window_ms = lifetime_ms;
+	slot->state.since_ns = am_clock_unix_ns(now);
+	slot->state.level = 0;
+	slot->end_ms = now_ms + lifetime_ms;
 	LWLockRelease(lock);
 }
 
@@ -233,8 +235,8 @@ am_ratetable_attempt_take(const AmRateKey *key, int64 attempts_max)
 
 	LWLockAcquire(lock, LW_EXCLUSIVE);
 	slot = slot_find(KIND_ATTEMPT, key);
-	if (slot != NULL && slot->window.count < attempts_max)
-		number = ++slot->window.count;
+	if (slot != NULL && slot->state.level < attempts_max)
+		number = ++slot->state.level;
 	LWLockRelease(lock);
 	return number;
 }

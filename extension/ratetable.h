@@ -8,7 +8,7 @@
 
 #include "compat.h"
 
-#include "core/rate.h"
+#include "core/gcra.h"
 
 /* A keyed hash of what is counted: nobody outside can choose keys that fall into one bucket. */
 typedef struct AmRateKey
@@ -19,8 +19,15 @@ typedef struct AmRateKey
 /* Derives the key of data under the server start's secret. Only when preloaded. */
 extern AmRateKey am_ratetable_key(const void *data, Size data_bytes);
 
-/* amc_rate_step on the counter of key, atomically. */
-extern amc_rate_result am_ratetable_step(const AmRateKey *key, const amc_rate *rate, int64 cost);
+/* The time at which a counter is empty again; what can never be is at the edge of int64. */
+static inline int64
+am_ratetable_end_ms(int64 now_ms, int64 reset_ms)
+{
+	return now_ms > PG_INT64_MAX - reset_ms ? PG_INT64_MAX : now_ms + reset_ms;
+}
+
+/* amc_limit_step on the counter of key, atomically. */
+extern amc_rate_result am_ratetable_step(const AmRateKey *key, const amc_limit *limit, int64 cost);
 
 /* Starts an attempt counter at 0 for lifetime_ms. */
 extern void am_ratetable_attempt_open(const AmRateKey *key, int64 lifetime_ms);

@@ -6,6 +6,11 @@ SELECT allowed, remaining, retry_after_ms FROM generate_series(1, 3) n,
 	authmeter.rate_take('test.plain', left('ana' || n, 3), '3/1h');
 SELECT allowed, remaining, retry_after_ms BETWEEN 3590000 AND 3600000 AS within_the_hour
 FROM authmeter.rate_take('test.plain', 'ana', '3/1h');
+-- When the window ends: from its first call on, and of a key without one not at all.
+SELECT allowed, remaining, reset_ms BETWEEN 3590000 AND 3600000 AS within_the_hour
+FROM authmeter.rate_peek('test.plain', 'ana', '3/1h');
+SELECT remaining, reset_ms FROM authmeter.rate_peek('test.plain', 'nobody', '3/1h');
+SELECT remaining, reset_ms FROM authmeter.rate_take('test.plain', 'eve', '3/1h');
 -- Another key and another limit count for themselves, also where the two texts run together.
 SELECT allowed, remaining FROM authmeter.rate_take('test.plain', 'bob', '3/1h');
 SELECT allowed, remaining FROM authmeter.rate_take('test.plai', 'nana', '3/1h');

@@ -61,7 +61,7 @@ difference(int64_t a, int64_t b)
 amc_rate_result
 amc_rate_step(amc_rate_window *window, int64_t now_ms, const amc_rate *rate, int64_t cost)
 {
-	amc_rate_result result = {true, INT64_MAX, 0};
+	amc_rate_result result = {true, INT64_MAX, 0, 0};
 	int64_t age_ms = difference(now_ms, window->start_ms);
 	int64_t used = window->count;
 	int64_t wanted = cost == 0 ? 1 : cost;
@@ -75,6 +75,7 @@ amc_rate_step(amc_rate_window *window, int64_t now_ms, const amc_rate *rate, int
 		age_ms = 0;
 	}
 	result.remaining = used < rate->count ? rate->count - used : 0;
+	result.reset_ms = used > 0 ? difference(rate->window_ms, age_ms) : 0;
 	if (wanted < 0 || wanted > result.remaining)
 	{
 		result.allowed = false;
@@ -87,6 +88,7 @@ amc_rate_step(amc_rate_window *window, int64_t now_ms, const amc_rate *rate, int
 			window->start_ms = now_ms;
 		window->count = used + cost;
 		result.remaining -= cost;
+		result.reset_ms = difference(rate->window_ms, age_ms);
 	}
 	return result;
 }

@@ -13,7 +13,8 @@
 #include "core/duration.h"
 
 #define AMC_RATE_COUNT_MAX  INT64_C(1000000000)
-#define AMC_RATE_TEXT_BYTES 40 /* enough for every formatted limit, terminated */
+#define AMC_RATE_TEXT_BYTES 40        /* enough for every formatted limit, terminated */
+#define AMC_RATE_NEVER      INT64_MAX /* retry_after_ms of what can never succeed */
 
 typedef struct amc_rate
 {
@@ -33,6 +34,7 @@ typedef struct amc_rate_result
 	bool allowed;
 	int64_t remaining;      /* units left in the window after this call; INT64_MAX if off */
 	int64_t retry_after_ms; /* 0 if allowed; else >= 1: time until the window ends */
+	int64_t reset_ms;       /* time until nothing is counted any more; 0 if nothing is, or off */
 } amc_rate_result;
 
 /*

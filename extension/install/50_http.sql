@@ -23,10 +23,11 @@ CREATE TABLE authmeter_http.route (
 	limited boolean NOT NULL DEFAULT false,
 	headers text[] NOT NULL DEFAULT '{}',
 	cookies boolean NOT NULL DEFAULT false,
+	limit_group text NOT NULL DEFAULT '',
 	PRIMARY KEY (api, method, path)
 );
 COMMENT ON TABLE authmeter_http.route IS
-	'The routes of every API: one endpoint, one function of authmeter_http. Part of the extension, not of the data.';
+	'The routes of every API: one endpoint, one function of authmeter_http. limit_group is the group that rate policies cover the route by; empty: it is never limited. Part of the extension, not of the data.';
 
 CREATE TABLE authmeter_http.refusal (
 	api text NOT NULL,
@@ -134,6 +135,25 @@ END
 $$;
 COMMENT ON FUNCTION authmeter_http.address_retry_after(jsonb, text, text) IS
 	'Counts a request against the limit per client address that a setting gives (automatic stands for its value auto). NULL: go on; else the whole seconds for Retry-After.';
+
+CREATE FUNCTION authmeter_http.limit_take(
+	request jsonb, api text, route_group text, setting text DEFAULT NULL, automatic text DEFAULT NULL,
+	email text DEFAULT NULL, user_id uuid DEFAULT NULL, setting_key text DEFAULT 'address',
+	OUT retry_after_s bigint, OUT headers jsonb,
+	OUT quota bigint, OUT window_s bigint, OUT remaining bigint, OUT reset_s bigint)
+LANGUAGE c VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'authmeter_http_limit_take';
+COMMENT ON FUNCTION authmeter_http.limit_take(jsonb, text, text, text, text, text, uuid, text) IS
+	'Counts a request against the limit that a setting gives (NULL: none; automatic stands for its value auto, NULL there for off; setting_key: what it counts by: address, email or user) and against every policy of authmeter.rate_policy that covers the API and the group of routes: those by e-mail if email is given, those by user if user_id is, those by address unless this is a later call for the same request, with email or user_id and without a setting by address. First looks at all of them, and counts only if none refuses, so that a refused request does not use up another limit; parallel calls may still do that with a last unit. retry_after_s: NULL to go on, else the whole seconds for Retry-After. headers: RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers-10) of the limit that is nearest to its end, with Retry-After when refused; NULL when nothing is limited. quota, window_s, remaining, reset_s: the setting''s own limit, for APIs with header fields of their own; NULL without one. Raises MA002 (setting_unknown), MA007 (argument_invalid), MA008 (transaction_block).';
+
+CREATE FUNCTION authmeter_http.response_with(reply authmeter_http.response, headers jsonb)
+RETURNS authmeter_http.response
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+RETURN ROW((reply).status,
+	CASE WHEN (reply).headers IS NULL THEN headers ELSE (reply).headers || coalesce(headers, '{}') END,
+	(reply).body)::authmeter_http.response;
+COMMENT ON FUNCTION authmeter_http.response_with(authmeter_http.response, jsonb) IS
+	'An answer with further headers (NULL: none).';
 
 CREATE FUNCTION authmeter_http.route_list(apis text[])
 RETURNS TABLE (api text, method text, path text, function text, lane text, body text,

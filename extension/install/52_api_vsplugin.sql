@@ -5,11 +5,11 @@
 -- send such a call again by itself after a lost connection, as it may in the fast lane. With the
 -- policy documented it costs that lane one look-up and one signature.
 
-INSERT INTO authmeter_http.route (api, method, path, function, lane, body, body_bytes_max, limited, headers) VALUES
-	('vsplugin', 'POST', '/signup', 'vsplugin_signup', 'write', 'json', 102400, true, '{x-service-token}'),
-	('vsplugin', 'POST', '/trackUsage', 'vsplugin_track_usage', 'write', 'json', 102400, false, '{idempotency-key}'),
-	('vsplugin', 'GET', '/health', 'vsplugin_health', 'fast', 'none', 102400, false, '{}'),
-	('vsplugin', 'GET', '/', 'vsplugin_root', 'fast', 'none', 102400, false, '{}');
+INSERT INTO authmeter_http.route (api, method, path, function, lane, body, body_bytes_max, limited, headers, limit_group) VALUES
+	('vsplugin', 'POST', '/signup', 'vsplugin_signup', 'write', 'json', 102400, true, '{x-service-token}', 'signup'),
+	('vsplugin', 'POST', '/trackUsage', 'vsplugin_track_usage', 'write', 'json', 102400, false, '{idempotency-key}', 'usage'),
+	('vsplugin', 'GET', '/health', 'vsplugin_health', 'fast', 'none', 102400, false, '{}', ''),
+	('vsplugin', 'GET', '/', 'vsplugin_root', 'fast', 'none', 102400, false, '{}', '');
 
 INSERT INTO authmeter_http.refusal (api, reason, path, status, body) VALUES
 	('vsplugin', 'bad_request', '', 400, '{"error":"Bad request"}'),
@@ -140,13 +140,11 @@ INSERT INTO authmeter.access_rule VALUES
 
 -- Endpoints ---------------------------------------------------------------------------------------
 
-CREATE FUNCTION authmeter_http.vsplugin_error(status integer, message text, retry_after_s bigint DEFAULT NULL)
+CREATE FUNCTION authmeter_http.vsplugin_error(status integer, message text)
 RETURNS authmeter_http.response
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-RETURN ROW(status,
-	CASE WHEN retry_after_s IS NOT NULL THEN jsonb_build_object('Retry-After', retry_after_s::text) END,
-	'{"error":' || to_json(message) || '}')::authmeter_http.response;
-COMMENT ON FUNCTION authmeter_http.vsplugin_error(integer, text, bigint) IS
+RETURN ROW(status, NULL, '{"error":' || to_json(message) || '}')::authmeter_http.response;
+COMMENT ON FUNCTION authmeter_http.vsplugin_error(integer, text) IS
 	'A refusal in the style of the vsplugin API.';
 
 CREATE FUNCTION authmeter_http.vsplugin_api_key_claim(user_id uuid) RETURNS text
@@ -232,26 +230,13 @@ $$;
 COMMENT ON FUNCTION authmeter_http.vsplugin_code_try(jsonb, authmeter.user_info, text) IS
 	'A sign-up call with a code: once a good one gives a session token.';
 
-CREATE FUNCTION authmeter_http.vsplugin_signup(request jsonb) RETURNS authmeter_http.response
+CREATE FUNCTION authmeter_http.vsplugin_signup_decide(request jsonb, given text, proof_wanted boolean)
+RETURNS authmeter_http.response
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	proof_wanted boolean := authmeter_http.policy_strict('vsplugin.signup_proof');
-	wait_s bigint := authmeter_http.address_retry_after(request, 'vsplugin.signup_limit',
-		CASE WHEN proof_wanted THEN '30/15m' ELSE 'off' END);
-	given text;
-	email_canonical text;
+	email_canonical text := authmeter.user_email_canonical(given);
 	account authmeter.user_info;
 BEGIN
-	IF wait_s IS NOT NULL THEN
-		RETURN authmeter_http.vsplugin_error(429, 'Too many requests', wait_s);
-	ELSIF request ? 'fault' THEN
-		RETURN authmeter_http.fault_reply('vsplugin', request->>'fault');
-	END IF;
-	given := authmeter_http.body_filled(request, 'email');
-	IF given IS NULL THEN
-		RETURN authmeter_http.vsplugin_error(400, 'Email is required');
-	END IF;
-	email_canonical := authmeter.user_email_canonical(given);
 	SELECT i.* INTO account FROM authmeter.user_info i
 	WHERE i.email = email_canonical AND i.disabled_at IS NULL;
 
@@ -268,6 +253,37 @@ BEGIN
 		RETURN authmeter_http.vsplugin_code_send(request, account, email_canonical);
 	END IF;
 	RETURN authmeter_http.vsplugin_code_try(request, account, email_canonical);
+END
+$$;
+COMMENT ON FUNCTION authmeter_http.vsplugin_signup_decide(jsonb, text, boolean) IS
+	'A sign-up call that is within its limits and names an address.';
+
+CREATE FUNCTION authmeter_http.vsplugin_signup(request jsonb) RETURNS authmeter_http.response
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	proof_wanted boolean := authmeter_http.policy_strict('vsplugin.signup_proof');
+	given text := authmeter_http.body_filled(request, 'email');
+	by_address record;
+	by_email record;
+	reply authmeter_http.response;
+BEGIN
+	by_address := authmeter_http.limit_take(request, 'vsplugin', 'signup', 'vsplugin.signup_limit',
+		CASE WHEN proof_wanted THEN '30/15m' END);
+	IF by_address.retry_after_s IS NOT NULL THEN
+		reply := authmeter_http.vsplugin_error(429, 'Too many requests');
+	ELSIF request ? 'fault' THEN
+		reply := authmeter_http.fault_reply('vsplugin', request->>'fault');
+	ELSIF given IS NULL THEN
+		reply := authmeter_http.vsplugin_error(400, 'Email is required');
+	ELSE
+		by_email := authmeter_http.limit_take(request, 'vsplugin', 'signup', email => given);
+		IF by_email.retry_after_s IS NOT NULL THEN
+			RETURN authmeter_http.response_with(authmeter_http.vsplugin_error(429, 'Too many requests'),
+				by_email.headers);
+		END IF;
+		reply := authmeter_http.vsplugin_signup_decide(request, given, proof_wanted);
+	END IF;
+	RETURN authmeter_http.response_with(reply, by_address.headers);
 END
 $$;
 COMMENT ON FUNCTION authmeter_http.vsplugin_signup(jsonb) IS

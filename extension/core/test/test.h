@@ -42,6 +42,7 @@ extern void test_bcrypt_format(void);
 extern void test_claims(void);
 extern void test_duration(void);
 extern void test_email(void);
+extern void test_gcra(void);
 extern void test_hex(void);
 extern void test_json(void);
 extern void test_json_hostile(void);
