@@ -3,7 +3,7 @@
 #
 # Builds every fuzzer (extension/fuzz/NAME.c, linked with extension/core) by clang with libFuzzer and
 # the address and undefined-behaviour sanitizers, and runs each for FUZZ_SECONDS. Seeds are read from
-# extension/fuzz/corpus/NAME, a dictionary from extension/fuzz/NAME.dict; what a run finds is kept in
+# extension/fuzz/corpus/NAME, a dictionary from extension/fuzz/NAME.dict without "fuzz_"; what a run finds is kept in
 # build/fuzz/NAME. Ends with "fuzz: N passed, N failed".
 # shellcheck source=dev/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -13,7 +13,7 @@ INPUT_BYTES_MAX=16384
 ONE_INPUT_LIMIT_S=5
 MEMORY_MB_MAX=1024
 
-FLAGS=(-std=gnu11 -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=undefined -Iextension)
+FLAGS=(-std=gnu11 -D_GNU_SOURCE -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=undefined -Iextension)
 
 # The core is compiled once for all fuzzers, instrumented for coverage.
 build_core()
@@ -36,7 +36,7 @@ fuzz()
   local name=$1
   local -a options=("-max_total_time=$FUZZ_SECONDS" "-max_len=$INPUT_BYTES_MAX" -print_final_stats=1
     "-timeout=$ONE_INPUT_LIMIT_S" "-rss_limit_mb=$MEMORY_MB_MAX" "-artifact_prefix=$OUT/$name/")
-  [ ! -f "extension/fuzz/$name.dict" ] || options+=("-dict=extension/fuzz/$name.dict")
+  [ ! -f "extension/fuzz/${name#fuzz_}.dict" ] || options+=("-dict=extension/fuzz/${name#fuzz_}.dict")
   mkdir -p "$OUT/$name/corpus"
   if [ -d "extension/fuzz/corpus/$name" ]; then
     options+=("$OUT/$name/corpus" "extension/fuzz/corpus/$name")

@@ -5,12 +5,12 @@
  *
  *	 {"id":..., "api":..., "method":..., "ip":..., "path":{}, "query":{},
  *	  "headers":{}, "cookies":{}, "bearer":..., "prefix":..., "fault":...,
- *	  "body":{...}}
+ *	  "body":{...}, "multipart":..., "parts":[...]}
  *
  * Members that would be empty are left out.  The JSON body is copied through as
- * it came, after it was checked; raw and multipart bodies become
- * "raw" (base64, RFC 4648 section 4) and "content_type".  Nothing here knows
- * the HTTP library or the database.
+ * it came, after it was checked; raw bodies become "raw" (base64, RFC 4648
+ * section 4) and "content_type"; multipart.h describes the last two.  Nothing
+ * here knows the HTTP library or the database.
  *
  *-------------------------------------------------------------------------
  */

@@ -105,6 +105,7 @@ typedef struct AmConfig
 	int body_pool_bytes_max;    /* of one loop */
 	int header_timeout_ms;
 	int body_timeout_ms;
+	int upload_bytes_per_s_min;
 	int idle_timeout_ms;
 	int drain_timeout_ms;
 

@@ -153,6 +153,11 @@ const AmSetting am_settings[] = {
 	INTEGER("body_timeout_ms", LIMITS, FIELD(body_timeout_ms), "10000",
 			100, HOUR_MS, MS, RELOAD,
 			"Time for the request body, from the last header. An absolute deadline."),
+	INTEGER("upload_bytes_per_s_min", LIMITS, FIELD(upload_bytes_per_s_min), "65536",
+			1024, GIGABYTE, BYTES, RELOAD,
+			"Slowest line that an upload (multipart/form-data, or a raw body) is served on: its declared "
+			"length, or without one the limit of its route, at so many bytes a second is added to "
+			"body_timeout_ms."),
 	INTEGER("idle_timeout_ms", LIMITS, FIELD(idle_timeout_ms), "60000",
 			100, HOUR_MS, MS, RELOAD,
 			"Time an idle keep-alive connection stays open."),

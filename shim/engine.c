@@ -24,6 +24,7 @@ am_tuning_of(const AmConfig *config)
 		.connection_age_max_s = config->connection_age_max_s,
 		.header_timeout_ms = config->header_timeout_ms,
 		.body_timeout_ms = config->body_timeout_ms,
+		.upload_bytes_per_s_min = config->upload_bytes_per_s_min,
 		.idle_timeout_ms = config->idle_timeout_ms,
 		.drain_timeout_ms = config->drain_timeout_ms,
 		.log_level = config->log_level,

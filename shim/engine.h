@@ -76,6 +76,7 @@ typedef struct AmTuning
 	int connection_age_max_s;
 	int header_timeout_ms;
 	int body_timeout_ms;
+	int upload_bytes_per_s_min;
 	int idle_timeout_ms;
 	int drain_timeout_ms;
 	AmLaneConfig lane[AM_LANE_SERVING_COUNT];

@@ -172,14 +172,16 @@ argument_build(AmRequest *request, const AmHead *head, const AmRouteMatch *match
 	if (route->cookies)
 		am_argument_cookies(argument, head);
 	am_argument_bearer(argument, head);
-	request->raw = route->body == AM_BODY_RAW || route->body == AM_BODY_MULTIPART;
+	request->raw = route->body == AM_BODY_RAW;
 	if (request->raw)
 		am_argument_member(argument, "content_type", head->content_type);
 	request->gather = request->raw ||
 					  (route->body == AM_BODY_JSON && am_content_type_is_json(head->content_type));
-	request->coded = route->body == AM_BODY_JSON && am_head_has_body(head) &&
-					 am_content_encoding_is_coded(head->content_encoding);
+	request->coded = (route->body == AM_BODY_JSON || route->body == AM_BODY_MULTIPART) &&
+					 am_head_has_body(head) && am_content_encoding_is_coded(head->content_encoding);
 	request->member_start = argument->length;
+	if (route->body == AM_BODY_MULTIPART)
+		am_request_multipart(request, head->content_type);
 	if (request->gather)
 		am_buffer_puts(argument, request->raw ? ",\"raw\":\"" : ",\"body\":");
 	request->body_start = argument->length;
@@ -237,6 +239,7 @@ request_preflight(AmRequest *request, const AmHead *head, amc_span rest)
 static void
 request_call(AmRequest *request, const char *fault)
 {
+	am_request_multipart_end(request, fault == NULL);
 	if (fault != NULL)
 	{
 		am_buffer_cut(&request->argument, request->member_start);
@@ -342,6 +345,19 @@ request_examine(AmRequest *request, AmHead *head, const char *url, const char *m
 	return true;
 }
 
+/* The body is awaited: a file may take longer than a form. */
+static void
+request_await(AmRequest *request, const AmHead *head)
+{
+	const AmRoute *route = request->route;
+
+	am_client_phase(request->engine, request->client, AM_PHASE_BODY);
+	if (request->state == AM_REQUEST_READING && route != NULL && !request->too_large &&
+		(route->body == AM_BODY_MULTIPART || route->body == AM_BODY_RAW))
+		am_client_allow(request->engine, request->client,
+						head->has_length ? head->body_length : route->body_bytes_max);
+}
+
 static enum MHD_Result
 first_call(AmListener *listener, struct MHD_Connection *connection, const char *url,
 		   const char *method, const char *version, void **state)
@@ -363,7 +379,7 @@ first_call(AmListener *listener, struct MHD_Connection *connection, const char *
 	request_identify(request, &head, method);
 	if (!request_examine(request, &head, url, method, version))
 		request->close = true;
-	am_client_phase(engine, client, AM_PHASE_BODY);
+	request_await(request, &head);
 	/* refused with a body still to come: answer now, and do not read it */
 	request->close =
 		request->close ||
@@ -388,11 +404,14 @@ body_call(AmRequest *request, const char *upload, size_t *upload_size)
 	if (request->body_bytes > limit)
 	{
 		request->too_large = true;
+		am_request_multipart_end(request, false);
 		am_buffer_cut(&request->argument, request->member_start);
 		request->gather = false;
 	}
 	if (request->gather)
 		am_buffer_add(&request->argument, upload, size);
+	else if (request->multipart != NULL)
+		am_multipart_add(request->multipart, upload, size);
 	if (request->body_bytes <= (uint64_t) limit + AM_DISCARD_BYTES_MAX)
 		return MHD_YES;
 	vet_observe(request, AM_VET_BODY_TOO_LARGE);

@@ -132,6 +132,14 @@ am_client_phase(AmEngine *engine, AmClient *client, AmPhase phase)
 {
 	client->phase = phase;
 	client->since_us = engine->now_us;
+	client->extra_ms = 0;
+}
+
+void
+am_client_allow(AmEngine *engine, AmClient *client, uint64_t bytes)
+{
+	/* bytes are at most the limit of a route, which is far from any overflow */
+	client->extra_ms = (int) (bytes * 1000 / (uint64_t) engine->tuning.upload_bytes_per_s_min);
 }
 
 static int
@@ -208,7 +216,7 @@ am_clients_janitor(AmEngine *engine)
 			since_us < engine->state_us)
 			since_us = engine->state_us;
 		if (!client->doomed && limit_ms >= 0 &&
-			engine->now_us - since_us > (int64_t) limit_ms * 1000)
+			engine->now_us - since_us > ((int64_t) limit_ms + client->extra_ms) * 1000)
 			client_late(engine, client);
 	}
 	for (int i = 0; i < AM_LINGERERS_MAX; i++)

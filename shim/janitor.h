@@ -28,12 +28,12 @@
 #include "loop.h"
 #include "names.h"
 
-#define AM_LINGERERS_MAX    256           /* closing gently at the same time */
-#define AM_LINGER_MS        2000          /* each, at most */
-#define AM_LINGER_BYTES_MAX (1024 * 1024) /* read and thrown away from each */
-#define AM_REPLY_TIMEOUT_MS 30000         /* to write one reply to a slow reader */
-#define AM_TRIM_INTERVAL_MS 10000         /* memory is given back at most so often ... */
-#define AM_TRIM_CLIENTS_MIN 512           /* ... and when so many connections have gone */
+#define AM_LINGERERS_MAX    256                /* closing gently at the same time */
+#define AM_LINGER_MS        2000               /* each, at most */
+#define AM_LINGER_BYTES_MAX (16 * 1024 * 1024) /* of each: a file that is too large, at least */
+#define AM_REPLY_TIMEOUT_MS 30000              /* to write one reply to a slow reader */
+#define AM_TRIM_INTERVAL_MS 10000              /* memory is given back at most so often ... */
+#define AM_TRIM_CLIENTS_MIN 512                /* ... and when so many connections have gone */
 
 struct AmEngine;
 
@@ -45,6 +45,7 @@ typedef struct AmClient
 	bool doomed; /* shutdown() was called */
 	AmPhase phase;
 	int64_t since_us;
+	int extra_ms; /* added to the limit of the phase */
 	amc_net_address peer;
 	char peer_text[AMC_NET_TEXT_BYTES];
 } AmClient;
@@ -85,6 +86,9 @@ extern void am_client_close(struct AmEngine *engine, AmClient *client);
 
 /* Enters a phase: its deadline counts from now. */
 extern void am_client_phase(struct AmEngine *engine, AmClient *client, AmPhase phase);
+
+/* Lets the present phase last longer, as long as bytes take at upload_bytes_per_s_min. */
+extern void am_client_allow(struct AmEngine *engine, AmClient *client, uint64_t bytes);
 
 /* Shuts late connections down; also idle ones if the engine drains.  Called every tick. */
 extern void am_clients_janitor(struct AmEngine *engine);

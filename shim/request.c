@@ -75,6 +75,7 @@ am_request_release(AmRequests *requests, AmRequest *request)
 {
 	struct AmEngine *engine = request->engine;
 
+	am_request_multipart_end(request, false);
 	am_buffer_reset(&request->argument);
 	am_buffer_reset(&request->reply);
 	am_catalog_release(request->catalog);
@@ -232,4 +233,28 @@ am_request_unkeep(AmRequest *request)
 	request->body = NULL;
 	request->body_length = 0;
 	request->headers_length = 0;
+}
+
+void
+am_request_multipart(AmRequest *request, amc_span content_type)
+{
+	AmPool *pool = request->argument.pool;
+
+	request->multipart = (AmMultipart *) (void *) am_pool_take(pool, sizeof(AmMultipart), false);
+	if (request->multipart == NULL)
+		request->argument.failed = true;
+	else if (!am_multipart_begin(request->multipart, &request->argument, content_type))
+		am_request_multipart_end(request, false);
+}
+
+void
+am_request_multipart_end(AmRequest *request, bool finished)
+{
+	if (request->multipart == NULL)
+		return;
+	if (finished)
+		am_multipart_end(request->multipart);
+	am_pool_give(request->argument.pool, (char *) request->multipart, sizeof(AmMultipart),
+				 sizeof(AmMultipart));
+	request->multipart = NULL;
 }

@@ -29,6 +29,7 @@
 #include "catalog.h"
 #include "core/net.h"
 #include "head.h"
+#include "multipart.h"
 #include "names.h"
 #include "routes.h"
 
@@ -81,8 +82,9 @@ typedef struct AmRequest
 	bool gather; /* the body goes into the argument */
 	bool raw;    /* as base64 instead of JSON */
 	bool too_large;
-	bool coded;          /* Content-Encoding: refused if there is a body */
-	uint64_t body_bytes; /* received so far */
+	bool coded;             /* Content-Encoding: refused if there is a body */
+	uint64_t body_bytes;    /* received so far */
+	AmMultipart *multipart; /* reads the body; in the pool.  NULL = it is not streamed */
 	size_t member_start;
 	size_t body_start;
 	AmBuffer argument;
@@ -153,6 +155,15 @@ extern void am_request_refuse(AmRequest *request, AmRefusalReason reason, amc_sp
  */
 extern bool am_request_keep(AmRequest *request, int status, const char *headers,
 							size_t headers_length, const char *body, size_t body_length);
+
+/*
+ * Reads the body as multipart/form-data from here on: its parts become members of
+ * the argument.  Without memory the argument is marked failed.
+ */
+extern void am_request_multipart(AmRequest *request, amc_span content_type);
+
+/* Completes the members, if finished, and ends the reading; nothing if there is none. */
+extern void am_request_multipart_end(AmRequest *request, bool finished);
 
 /* Forgets a kept result, because its transaction did not happen. */
 extern void am_request_unkeep(AmRequest *request);

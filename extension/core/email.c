@@ -50,23 +50,7 @@ amc_email_status_text(amc_email_status status)
 static bool
 is_white_space(uint32_t code_point)
 {
-	switch (code_point)
-	{
-		case 0x20:
-		case 0x85:
-		case 0xa0:
-		case 0x1680:
-		case 0x2028:
-		case 0x2029:
-		case 0x202f:
-		case 0x205f:
-		case 0x3000:
-		case 0xfeff:
-			return true;
-		default:
-			return (code_point >= 0x09 && code_point <= 0x0d) ||
-				   (code_point >= 0x2000 && code_point <= 0x200a);
-	}
+	return amc_utf8_is_space(code_point) || code_point == 0xfeff;
 }
 
 static bool

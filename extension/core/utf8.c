@@ -138,3 +138,24 @@ amc_utf8_encode(uint32_t code_point, char out[AMC_UTF8_BYTES_MAX])
 	out[3] = (char) (0x80 | (code_point & 63));
 	return 4;
 }
+
+bool
+amc_utf8_is_space(uint32_t code_point)
+{
+	if (code_point < 0x80)
+		return code_point == ' ' || (code_point >= 0x09 && code_point <= 0x0d);
+	switch (code_point)
+	{
+		case 0x85:
+		case 0xa0:
+		case 0x1680:
+		case 0x2028:
+		case 0x2029:
+		case 0x202f:
+		case 0x205f:
+		case 0x3000:
+			return true;
+		default:
+			return code_point >= 0x2000 && code_point <= 0x200a;
+	}
+}

@@ -35,4 +35,7 @@ extern size_t amc_utf8_count(const char *text, size_t len);
  */
 extern size_t amc_utf8_encode(uint32_t code_point, char out[AMC_UTF8_BYTES_MAX]);
 
+/* amc_utf8_is_space: has the code point the Unicode property White_Space? */
+extern bool amc_utf8_is_space(uint32_t code_point);
+
 #endif /* AMC_UTF8_H */

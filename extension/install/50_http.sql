@@ -6,7 +6,10 @@
 -- out when empty: id, api, method, ip (the client's address); path, query, headers, cookies (objects;
 -- only what the route asks for); bearer (the token); prefix (of the mount); body (an object, checked
 -- JSON); fault (body_invalid or body_too_large, on routes with limited = true: the function counts
--- its address limit first, then refuses by authmeter_http.fault_reply).
+-- its address limit first, then refuses by authmeter_http.fault_reply). A route with body multipart
+-- gets multipart (ok, malformed or absent: no multipart/form-data) and, with ok, parts: an array of
+-- {name, filename, type, size, text: {words, lines, characters}}, counted as the body streams by.
+-- filename is as the client sent it, or missing; text is null for bytes that are no UTF-8.
 
 CREATE TYPE authmeter_http.response AS (status integer, headers jsonb, body text);
 COMMENT ON TYPE authmeter_http.response IS

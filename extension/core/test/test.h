@@ -48,9 +48,11 @@ extern void test_json(void);
 extern void test_json_hostile(void);
 extern void test_json_number(void);
 extern void test_jws(void);
+extern void test_multipart(void);
 extern void test_net(void);
 extern void test_rate(void);
 extern void test_template(void);
+extern void test_text_stats(void);
 extern void test_utf8(void);
 extern void test_uuid7(void);
 
