@@ -36,7 +36,7 @@ endif
 
 # In this order: later tests may use what an earlier one made. `make lint` names forgotten files.
 REGRESS = install setting status audit key jwt jwt_attack password user login token ratelimit \
-	gcra mail mail_template otp one_time_token registration service_token usage api_vsplugin \
+	gcra mail mail_template otp one_time_token registration totp service_token usage api_vsplugin \
 	rate_policy attack_argument catalog
 ISOLATION = $(notdir $(basename $(sort $(wildcard extension/isolation/specs/*.spec))))
 ISOLATION_OPTS = --inputdir=extension/isolation --load-extension=pgcrypto --load-extension=authmeter

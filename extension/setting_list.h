@@ -54,6 +54,8 @@
 	  "Number of rate-limit keys kept in shared memory when the library is preloaded.") \
 	X(TRUSTED_PROXIES, "authmeter.trusted_proxies", NETWORKS, "", NULL, 0, 0, \
 	  "Proxies whose X-Forwarded-For is believed") \
+	X(TWO_FACTOR_FAILURES, "authmeter.two_factor_failures", RATE, "10/15m", NULL, 0, 0, \
+	  "Wrong two-factor codes per user before further ones are refused") \
 	X(AUTOVERSE_ACCESS_TTL, "autoverse.access_ttl", DURATION, "15m", NULL, 1000, 86400000, \
 	  "Lifetime of an autoverse access token") \
 	X(AUTOVERSE_COOKIE_DOMAIN, "autoverse.cookie_domain", DOMAIN, "", NULL, 0, 0, \

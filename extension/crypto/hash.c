@@ -96,6 +96,17 @@ am_hmac(AmHmac *hmac, const void *data, Size len, uint8 mac[AM_SHA256_BYTES])
 }
 
 void
+am_hmac_sha1(const void *key, Size key_len, const void *data, Size len, uint8 mac[AM_SHA1_BYTES])
+{
+	size_t mac_len = 0;
+
+	if (EVP_Q_mac(NULL, "HMAC", NULL, "SHA1", NULL, key, key_len, data, len, mac, AM_SHA1_BYTES,
+				  &mac_len) == NULL ||
+		mac_len != AM_SHA1_BYTES)
+		am_openssl_fail("compute an HMAC-SHA-1");
+}
+
+void
 am_hkdf(const void *key, Size key_len, const char *salt, const char *info, uint8 *out, Size out_len)
 {
 	EVP_KDF *kdf = am_openssl_hkdf();

@@ -2,6 +2,7 @@
  * hash.h
  *
  * SHA-256 (FIPS 180-4), HMAC-SHA256 (RFC 2104) with a kept key, and HKDF-SHA256 (RFC 5869).
+ * HMAC-SHA-1 is for the one-time passwords of authenticator apps alone (RFC 4226).
  */
 #ifndef AM_CRYPTO_HASH_H
 #define AM_CRYPTO_HASH_H
@@ -9,6 +10,7 @@
 #include "compat.h"
 
 #define AM_SHA256_BYTES 32
+#define AM_SHA1_BYTES   20
 
 /* The digest of len bytes; raises AM_CRYPTO_FAILED if OpenSSL refuses. */
 extern void am_sha256(const void *data, Size len, uint8 digest[AM_SHA256_BYTES]);
@@ -33,6 +35,10 @@ extern void am_hmac(AmHmac *hmac, const void *data, Size len, uint8 mac[AM_SHA25
 extern void am_hmac_begin(AmHmac *hmac);
 extern void am_hmac_add(AmHmac *hmac, const void *data, Size len);
 extern void am_hmac_end(AmHmac *hmac, uint8 mac[AM_SHA256_BYTES]);
+
+/* HMAC-SHA-1 of data under a key of key_len bytes (at least 1). */
+extern void am_hmac_sha1(const void *key, Size key_len, const void *data, Size len,
+						 uint8 mac[AM_SHA1_BYTES]);
 
 /* Derives out_len bytes (up to 255 * 32) from key; salt and info are C strings. */
 extern void am_hkdf(const void *key, Size key_len, const char *salt, const char *info, uint8 *out,

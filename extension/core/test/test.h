@@ -37,6 +37,7 @@ extern char *test_repeat(const char *piece, size_t count, size_t *len);
 /* Processor time in ms since the process began: bounds of hostile inputs. */
 extern int64_t test_clock_ms(void);
 
+extern void test_base32(void);
 extern void test_base64url(void);
 extern void test_bcrypt_format(void);
 extern void test_claims(void);
@@ -44,6 +45,7 @@ extern void test_duration(void);
 extern void test_email(void);
 extern void test_gcra(void);
 extern void test_hex(void);
+extern void test_hotp(void);
 extern void test_json(void);
 extern void test_json_hostile(void);
 extern void test_json_number(void);
