@@ -35,7 +35,7 @@ override with_llvm = no
 endif
 
 # In this order: later tests may use what an earlier one made. `make lint` names forgotten files.
-REGRESS = install setting status audit key jwt jwt_attack password user login token ratelimit \
+REGRESS = install setting status audit key jwt jwt_attack password user login token session ratelimit \
 	gcra mail mail_template otp one_time_token registration totp service_token usage api_vsplugin \
 	rate_policy attack_argument catalog
 ISOLATION = $(notdir $(basename $(sort $(wildcard extension/isolation/specs/*.spec))))

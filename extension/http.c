@@ -25,6 +25,7 @@ PG_FUNCTION_INFO_V1(authmeter_http_body_filled);
 PG_FUNCTION_INFO_V1(authmeter_http_body_text);
 PG_FUNCTION_INFO_V1(authmeter_http_network_trusted);
 PG_FUNCTION_INFO_V1(authmeter_http_policy_strict);
+PG_FUNCTION_INFO_V1(authmeter_http_ring_shared);
 PG_FUNCTION_INFO_V1(authmeter_http_ring_weak);
 
 /* Finds group.name of the request, or name itself when group is NULL. */
@@ -198,4 +199,68 @@ authmeter_http_ring_weak(PG_FUNCTION_ARGS)
 	secret = am_key_unseal(key, &len);
 	am_secret_wipe(secret, len);
 	PG_RETURN_BOOL(len < AM_HS256_BYTES_MIN);
+}
+
+static bool
+secret_shared(const AmKey *key, const uint8 *secret, Size len)
+{
+	uint8 *other;
+	Size other_len;
+	bool same;
+
+	other = am_key_unseal(key, &other_len);
+	same = len == other_len && am_secret_equal(secret, other, len);
+	am_secret_wipe(other, other_len);
+	return same;
+}
+
+static bool
+key_in_force(const AmKey *key)
+{
+	return key->alg == AMC_ALG_HS256 && am_key_verifies(key, am_clock_now());
+}
+
+static bool
+key_shared(const AmKey *key, const AmRing *ring)
+{
+	bool same = false;
+	uint8 *secret;
+	Size len;
+	int i;
+
+	secret = am_key_unseal(key, &len);
+	for (i = 0; i < ring->count && !same; i++)
+		same = key_in_force(&ring->keys[i]) && secret_shared(&ring->keys[i], secret, len);
+	am_secret_wipe(secret, len);
+	return same;
+}
+
+static AmRing *
+ring_among(AmRing *rings, int count, text *name)
+{
+	int i;
+
+	for (i = 0; i < count; i++)
+		if (rings[i].name_len == VARSIZE_ANY_EXHDR(name) &&
+			memcmp(rings[i].name, VARDATA_ANY(name), rings[i].name_len) == 0)
+			return &rings[i];
+	return NULL;
+}
+
+/* authmeter_http.ring_shared(ring, other): does a secret of the one sign for the other? */
+Datum
+authmeter_http_ring_shared(PG_FUNCTION_ARGS)
+{
+	int count;
+	AmRing *rings = am_ring_all(&count);
+	AmRing *ring = ring_among(rings, count, PG_GETARG_TEXT_PP(0));
+	AmRing *other = ring_among(rings, count, PG_GETARG_TEXT_PP(1));
+	bool same = false;
+	int i;
+
+	if (ring == NULL || other == NULL)
+		PG_RETURN_BOOL(false);
+	for (i = 0; i < ring->count && !same; i++)
+		same = key_in_force(&ring->keys[i]) && key_shared(&ring->keys[i], other);
+	PG_RETURN_BOOL(same);
 }

@@ -77,7 +77,7 @@ am_spi_read_latest(AmPlan *plan, Datum *values, const char *nulls, int max_rows)
 }
 
 uint64
-am_spi_run_newest(AmPlan *plan, Datum *values)
+am_spi_run_newest(AmPlan *plan, Datum *values, const char *nulls)
 {
 	Snapshot newest = InvalidSnapshot;
 	Snapshot crosscheck = InvalidSnapshot;
@@ -90,7 +90,7 @@ am_spi_run_newest(AmPlan *plan, Datum *values)
 		crosscheck = GetTransactionSnapshot();
 	}
 	return run_result(
-		SPI_execute_snapshot(plan->plan, values, NULL, newest, crosscheck, false, true, 0));
+		SPI_execute_snapshot(plan->plan, values, nulls, newest, crosscheck, false, true, 0));
 }
 
 static Datum

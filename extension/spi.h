@@ -54,7 +54,7 @@ extern uint64 am_spi_read_latest(AmPlan *plan, Datum *values, const char *nulls,
  * Writes under the newest snapshot, as a cascading foreign key does: a row that the transaction's
  * own snapshot could not have seen raises a serialization failure instead of being missed.
  */
-extern uint64 am_spi_run_newest(AmPlan *plan, Datum *values);
+extern uint64 am_spi_run_newest(AmPlan *plan, Datum *values, const char *nulls);
 
 /* Getters of the last result: row from 0, column from 1. All but am_spi_null raise on NULL. */
 extern bool am_spi_null(uint64 row, int column);

@@ -3,12 +3,17 @@
  *
  * Issuing and verifying the session tokens of the HTTP APIs.
  *
- * A token proves that we signed it; whether it still counts is decided by the user's row alone,
- * read at each verification under the newest snapshot: it exists, is not disabled, and has the
- * token version that the token was made for. Raising the version (new password, disabling,
- * revocation) ends all tokens of all APIs from its commit on. No list of tokens is kept.
+ * A token proves that we signed it; whether it still counts is decided by the user's row and, for a
+ * token with a sid, the session's row, both read at each verification under the newest snapshot:
+ * the user exists, is not disabled, and has the token version that the token was made for; the
+ * session exists and has not ended. Raising the version (new password, disabling, revocation) ends
+ * all tokens of all APIs from its commit on. No list of tokens is kept.
  *
- * This is the hot path of every authenticated request: one parse, one MAC, one primary key look-up.
+ * Two tokens outlive a raised version, as long as it is not raised again: the refresh token of a
+ * session that was kept, and the one access token that was spared (session.h).
+ *
+ * This is the hot path of every authenticated request: one parse, one MAC, one look-up by primary
+ * key (two in one statement within a session).
  */
 #include "compat.h"
 
@@ -21,6 +26,7 @@
 #include "crypto/openssl.h"
 #include "json_bridge.h"
 #include "jwt.h"
+#include "session_row.h"
 #include "token.h"
 #include "user.h"
 
@@ -30,6 +36,9 @@
 /* {"alg":"HS256","typ":"JWT"} and the dot: the one header of our tokens (contract I5). */
 #define TOKEN_HEADER "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9."
 
+/* Behind the name of the API: the ring of its refresh tokens. */
+#define REFRESH_RING_SUFFIX "-refresh"
+
 /* The private claims, as far as they have been seen. */
 typedef struct TokenClaims
 {
@@ -38,6 +47,8 @@ typedef struct TokenClaims
 	const amc_json_node *api;
 	const amc_json_node *use;
 	const amc_json_node *version;
+	const amc_json_node *jti;
+	const amc_json_node *session_id;
 } TokenClaims;
 
 static const char *const use_names[] = {
@@ -67,7 +78,9 @@ claims_find(const amc_json *doc, TokenClaims *claims)
 				  {AMC_SPAN("uid"), offsetof(TokenClaims, uid)},
 				  {AMC_SPAN("api"), offsetof(TokenClaims, api)},
 				  {AMC_SPAN("use"), offsetof(TokenClaims, use)},
-				  {AMC_SPAN("ver"), offsetof(TokenClaims, version)}};
+				  {AMC_SPAN("ver"), offsetof(TokenClaims, version)},
+				  {AMC_SPAN("jti"), offsetof(TokenClaims, jti)},
+				  {AMC_SPAN("sid"), offsetof(TokenClaims, session_id)}};
 	const amc_json_node *key;
 	const amc_json_node *value;
 	int i;
@@ -86,20 +99,31 @@ claims_find(const amc_json *doc, TokenClaims *claims)
 	}
 }
 
-/*
- * userId is the user's id, unless the API writes another name of the user there and the id in uid.
- */
+/* An escaped spelling is never ours; it does not parse. */
 static bool
-user_id_read(const amc_json *doc, const TokenClaims *claims, pg_uuid_t *id)
+uuid_read(const amc_json *doc, const amc_json_node *node, pg_uuid_t *id)
 {
-	const amc_json_node *node = claims->uid != NULL ? claims->uid : claims->user_id;
 	amc_span text;
 
 	if (node == NULL || node->type != AMC_JSON_STRING)
 		return false;
-	/* An escaped spelling is never ours; it does not parse. */
 	text = amc_json_string_raw(doc, node);
 	return amc_uuid_parse(text.ptr, text.len, id->data);
+}
+
+/*
+ * userId is the user's id, unless the API writes another name of the user there and the id in uid.
+ */
+static bool
+ids_read(const amc_json *doc, const TokenClaims *claims, AmTokenVerdict *verdict)
+{
+	verdict->in_session = claims->session_id != NULL;
+	if (verdict->in_session && !uuid_read(doc, claims->session_id, &verdict->session_id))
+		return false;
+	verdict->jti = (amc_span){NULL, 0};
+	if (claims->jti != NULL && (claims->jti->flags & AMC_JSON_FLAG_ESCAPED) == 0)
+		verdict->jti = amc_json_string_raw(doc, claims->jti);
+	return uuid_read(doc, claims->uid != NULL ? claims->uid : claims->user_id, &verdict->user_id);
 }
 
 static bool
@@ -115,10 +139,8 @@ verdict_set(AmTokenVerdict *verdict, AmTokenOutcome outcome, const char *reason)
 	verdict->reason = reason;
 }
 
-/* The rules that the token itself can answer; true when only the user is left to ask. */
-static bool
-claims_check(const amc_json *doc, amc_span api, AmTokenUse use, AmTokenVerdict *verdict,
-			 int64 *version)
+static void
+claims_check(const amc_json *doc, amc_span api, AmTokenUse use, AmTokenVerdict *verdict)
 {
 	TokenClaims claims;
 
@@ -128,34 +150,29 @@ claims_check(const amc_json *doc, amc_span api, AmTokenUse use, AmTokenVerdict *
 	else if (!string_is(doc, claims.use, use_names[use], strlen(use_names[use])))
 		verdict_set(verdict, AM_TOKEN_INVALID, "use_mismatch");
 	else if (claims.version == NULL ||
-			 amc_json_int64(doc, claims.version, version) != AMC_JSON_INTEGER_OK ||
-			 !user_id_read(doc, &claims, &verdict->user_id))
+			 amc_json_int64(doc, claims.version, &verdict->version) != AMC_JSON_INTEGER_OK ||
+			 !ids_read(doc, &claims, verdict))
 		verdict_set(verdict, AM_TOKEN_INVALID, "claims_invalid");
 	else
-		return true;
-	return false;
+	{
+		verdict->claims = *doc;
+		verdict_set(verdict, AM_TOKEN_OK, "ok");
+	}
 }
 
-static void
-user_check(AmTokenVerdict *verdict, int64 version)
+static amc_span
+ring_name(amc_span api, AmTokenUse use)
 {
-	AmUserState state;
-
-	if (!am_user_state(&verdict->user_id, &state))
-		verdict_set(verdict, AM_TOKEN_USER_UNKNOWN, "user_unknown");
-	else if (state.disabled)
-		verdict_set(verdict, AM_TOKEN_USER_DISABLED, "user_disabled");
-	else if (version != state.token_version)
-		verdict_set(verdict, AM_TOKEN_INVALID, "revoked");
-	else
-		verdict_set(verdict, AM_TOKEN_OK, "ok");
+	if (use != AM_TOKEN_USE_REFRESH)
+		return api;
+	return (amc_span){psprintf("%.*s" REFRESH_RING_SUFFIX, (int) api.len, api.ptr),
+					  api.len + strlen(REFRESH_RING_SUFFIX)};
 }
 
 void
-am_token_verify(amc_span api, AmTokenUse use, const char *token, Size len, AmTokenVerdict *verdict)
+am_token_read(amc_span api, AmTokenUse use, const char *token, Size len, AmTokenVerdict *verdict)
 {
-	AmJwtRules rules = {.ring = api, .token_bytes_max = AM_TOKEN_BYTES_MAX};
-	int64 version = 0;
+	AmJwtRules rules = {.ring = ring_name(api, use), .token_bytes_max = AM_TOKEN_BYTES_MAX};
 	AmJwt jwt;
 
 	am_jwt_verify(token, len, &rules, &jwt);
@@ -165,11 +182,51 @@ am_token_verify(amc_span api, AmTokenUse use, const char *token, Size len, AmTok
 		verdict_set(verdict, AM_TOKEN_INVALID, am_jwt_outcome_name(jwt.outcome));
 	else if (jwt.key->alg != AMC_ALG_HS256)
 		verdict_set(verdict, AM_TOKEN_INVALID, "algorithm_refused");
-	else if (claims_check(&jwt.doc, api, use, verdict, &version))
-	{
-		verdict->claims = jwt.doc;
-		user_check(verdict, version);
-	}
+	else
+		claims_check(&jwt.doc, api, use, verdict);
+}
+
+/* Does the session vouch for a token of an older version? */
+static bool
+session_keeps(const AmTokenVerdict *verdict, AmTokenUse use, const AmUserState *user,
+			  const AmSessionState *session)
+{
+	if (session->good_version != user->token_version)
+		return false;
+	return use == AM_TOKEN_USE_REFRESH ||
+		   (verdict->jti.len > 0 &&
+			amc_span_equals(verdict->jti, session->spared_jti, strlen(session->spared_jti)));
+}
+
+/* The state that is committed now, by primary key. */
+static void
+state_check(AmTokenVerdict *verdict, AmTokenUse use)
+{
+	AmSessionState session = {.found = false};
+	AmUserState user;
+	bool known = verdict->in_session
+					 ? am_session_state(&verdict->user_id, &verdict->session_id, &user, &session)
+					 : am_user_state(&verdict->user_id, &user);
+
+	if (!known)
+		verdict_set(verdict, AM_TOKEN_USER_UNKNOWN, "user_unknown");
+	else if (user.disabled)
+		verdict_set(verdict, AM_TOKEN_USER_DISABLED, "user_disabled");
+	else if (verdict->in_session && !session.found)
+		verdict_set(verdict, AM_TOKEN_INVALID, "session_unknown");
+	else if (verdict->in_session && session.ended)
+		verdict_set(verdict, AM_TOKEN_INVALID, "session_ended");
+	else if (verdict->version != user.token_version &&
+			 !(verdict->in_session && session_keeps(verdict, use, &user, &session)))
+		verdict_set(verdict, AM_TOKEN_INVALID, "revoked");
+}
+
+void
+am_token_verify(amc_span api, AmTokenUse use, const char *token, Size len, AmTokenVerdict *verdict)
+{
+	am_token_read(api, use, token, len, verdict);
+	if (verdict->outcome == AM_TOKEN_OK)
+		state_check(verdict, use);
 }
 
 static bool
@@ -188,8 +245,8 @@ has_member(Jsonb *object, const char *name)
 static void
 claims_refuse_reserved(Jsonb *claims)
 {
-	static const char *const reserved[] = {"iat", "exp", "jti", "api", "use",
-										   "ver", "uid", "aud", "sub", "nbf"};
+	static const char *const reserved[] = {"iat", "exp", "jti", "api", "use", "ver",
+										   "uid", "sid", "aud", "sub", "nbf"};
 	int i;
 
 	if (claims == NULL)
@@ -214,13 +271,19 @@ append_member(StringInfo json, const char *name, const char *value)
 }
 
 static void
+append_uuid(StringInfo json, const char *name, const pg_uuid_t *id)
+{
+	char text[AMC_UUID_TEXT_BYTES + 1] = "";
+
+	amc_uuid_format(id->data, text);
+	append_member(json, name, text);
+}
+
+static void
 append_identity(StringInfo json, const AmTokenOrder *order, const char *email)
 {
-	char id[AMC_UUID_TEXT_BYTES + 1] = "";
-
-	amc_uuid_format(order->user_id->data, id);
-	append_member(json, has_member(order->claims, "userId") ? "uid" : "userId", id);
-	if (!has_member(order->claims, "email"))
+	append_uuid(json, has_member(order->claims, "userId") ? "uid" : "userId", order->user_id);
+	if (email != NULL && order->use != AM_TOKEN_USE_REFRESH && !has_member(order->claims, "email"))
 		append_member(json, "email", email);
 }
 
@@ -239,21 +302,32 @@ append_claims(StringInfo json, Jsonb *claims)
 }
 
 static void
-append_private(StringInfo json, const AmTokenOrder *order, int32 version)
+append_random_jti(StringInfo json)
 {
 	uint8 random[JTI_BYTES];
 	char jti[JTI_TEXT_BYTES + 1] = "";
-	int64 now_s = am_clock_unix_s(am_clock_now());
 	size_t len;
 
 	am_random_bytes(random, sizeof(random));
 	(void) amc_base64url_encode(random, sizeof(random), jti, JTI_TEXT_BYTES, &len);
-	appendStringInfo(json, ",\"iat\":" INT64_FORMAT ",\"exp\":" INT64_FORMAT, now_s,
-					 now_s + order->lifetime_s);
 	append_member(json, "jti", jti);
+}
+
+static void
+append_private(StringInfo json, const AmTokenOrder *order, const AmTokenStamp *stamp)
+{
+	appendStringInfo(json, ",\"iat\":" INT64_FORMAT ",\"exp\":" INT64_FORMAT, stamp->issued_s,
+					 stamp->expires_s);
+	if (stamp->jti != NULL)
+		append_member(json, "jti", stamp->jti);
+	else
+		append_random_jti(json);
 	append_member(json, "api", order->api);
 	append_member(json, "use", use_names[order->use]);
-	appendStringInfo(json, ",\"ver\":%d}", version);
+	appendStringInfo(json, ",\"ver\":%d", stamp->version);
+	if (order->session_id != NULL)
+		append_uuid(json, "sid", order->session_id);
+	appendStringInfoChar(json, '}');
 }
 
 static void
@@ -270,24 +344,49 @@ token_check(const char *token, Size len)
 }
 
 char *
-am_token_issue(const AmTokenOrder *order)
+am_token_make(const AmTokenOrder *order, const AmTokenStamp *stamp)
 {
-	amc_span ring = {order->api, strlen(order->api)};
+	amc_span api = {order->api, strlen(order->api)};
 	StringInfoData json;
-	AmUserState state;
-	char *email;
 	char *token;
 	Size len;
 
 	claims_refuse_reserved(order->claims);
-	if (!am_user_state_email(order->user_id, &state, &email) || state.disabled)
-		return NULL;
 	initStringInfo(&json);
 	appendStringInfoChar(&json, '{');
-	append_identity(&json, order, email);
+	append_identity(&json, order, stamp->email);
 	append_claims(&json, order->claims);
-	append_private(&json, order, state.token_version);
-	token = am_jwt_sign(ring, json.data, json.len, &len);
+	append_private(&json, order, stamp);
+	token = am_jwt_sign(ring_name(api, order->use), json.data, json.len, &len);
 	token_check(token, len);
 	return token;
+}
+
+static bool
+session_is_live(const pg_uuid_t *user_id, const pg_uuid_t *session_id)
+{
+	AmSessionState session;
+	AmUserState user;
+
+	return am_session_state(user_id, session_id, &user, &session) && session.found &&
+		   !session.ended;
+}
+
+char *
+am_token_issue(const AmTokenOrder *order)
+{
+	AmTokenStamp stamp = {.issued_s = am_clock_unix_s(am_clock_now())};
+	AmUserState state;
+	char *email;
+
+	/* Misuse is told whether or not there is a user. */
+	claims_refuse_reserved(order->claims);
+	if (!am_user_state_email(order->user_id, &state, &email) || state.disabled)
+		return NULL;
+	if (order->session_id != NULL && !session_is_live(order->user_id, order->session_id))
+		return NULL;
+	stamp.expires_s = stamp.issued_s + order->lifetime_s;
+	stamp.version = state.token_version;
+	stamp.email = email;
+	return am_token_make(order, &stamp);
 }

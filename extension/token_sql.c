@@ -69,12 +69,13 @@ lifetime_argument(FunctionCallInfo fcinfo, int number)
 	return (end - now) / USECS_PER_SEC;
 }
 
-/* authmeter.token_issue(user_id, api, use, claims, lifetime) */
+/* authmeter.token_issue(user_id, api, use, claims, lifetime, session_id) */
 Datum
 authmeter_token_issue(PG_FUNCTION_ARGS)
 {
 	amc_span api = api_argument(fcinfo, 1);
 	AmTokenOrder order = {.user_id = PG_ARGISNULL(0) ? NULL : PG_GETARG_UUID_P(0),
+						  .session_id = PG_ARGISNULL(5) ? NULL : PG_GETARG_UUID_P(5),
 						  .api = pnstrdup(api.ptr, api.len),
 						  .use = use_argument(fcinfo, 2),
 						  .claims = PG_ARGISNULL(3) ? NULL : PG_GETARG_JSONB_P(3),
@@ -86,9 +87,12 @@ authmeter_token_issue(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(token));
 }
 
-/* The verdict on the arguments (token, api, use) of both functions below. */
+/*
+ * The verdict on the arguments (token, api, use) of both functions below; stateless = by what the
+ * token says alone.
+ */
 static void
-arguments_verify(FunctionCallInfo fcinfo, AmTokenVerdict *verdict)
+arguments_verify(FunctionCallInfo fcinfo, bool stateless, AmTokenVerdict *verdict)
 {
 	amc_span api = api_argument(fcinfo, 1);
 	AmTokenUse use = use_argument(fcinfo, 2);
@@ -99,7 +103,8 @@ arguments_verify(FunctionCallInfo fcinfo, AmTokenVerdict *verdict)
 	if (PG_ARGISNULL(0) || toast_raw_datum_size(PG_GETARG_DATUM(0)) - VARHDRSZ > AM_TOKEN_BYTES_MAX)
 		return;
 	token = PG_GETARG_TEXT_PP(0);
-	am_token_verify(api, use, VARDATA_ANY(token), VARSIZE_ANY_EXHDR(token), verdict);
+	(stateless ? am_token_read : am_token_verify)(api, use, VARDATA_ANY(token),
+												  VARSIZE_ANY_EXHDR(token), verdict);
 }
 
 /* The id is told only of a token that is ours and current as far as the user exists. */
@@ -110,7 +115,7 @@ verdict_names_user(const AmTokenVerdict *verdict)
 		   verdict->outcome == AM_TOKEN_USER_DISABLED;
 }
 
-/* authmeter.token_verify(token, api, use) */
+/* authmeter.token_verify(token, api, use, stateless) */
 Datum
 authmeter_token_verify(PG_FUNCTION_ARGS)
 {
@@ -119,7 +124,7 @@ authmeter_token_verify(PG_FUNCTION_ARGS)
 	Jsonb *claims = NULL;
 	AmTokenVerdict verdict;
 
-	arguments_verify(fcinfo, &verdict);
+	arguments_verify(fcinfo, !PG_ARGISNULL(3) && PG_GETARG_BOOL(3), &verdict);
 	if (verdict.outcome == AM_TOKEN_OK)
 	{
 		claims = am_jsonb_from_node(&verdict.claims, amc_json_root(&verdict.claims));
@@ -146,7 +151,7 @@ authmeter_token_user(PG_FUNCTION_ARGS)
 	Datum values[2];
 	AmTokenVerdict verdict;
 
-	arguments_verify(fcinfo, &verdict);
+	arguments_verify(fcinfo, false, &verdict);
 	values[0] = CStringGetTextDatum(am_token_outcome_name(verdict.outcome));
 	values[1] = UUIDPGetDatum(&verdict.user_id);
 	nulls[1] = !verdict_names_user(&verdict);

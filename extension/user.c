@@ -20,9 +20,13 @@
 #include "id.h"
 #include "password.h"
 #include "row.h"
+#include "session.h"
 #include "setting.h"
 #include "spi.h"
 #include "user.h"
+
+/* Cheapest hash that may be asked for outside development (contract I3). */
+#define COST_PRODUCTION_MIN 10
 
 PG_FUNCTION_INFO_V1(authmeter_user_email_canonical);
 PG_FUNCTION_INFO_V1(authmeter_user_create);
@@ -52,10 +56,13 @@ static AmPlan insert_plan = {
 	NULL};
 static AmPlan password_plan = {
 	"UPDATE authmeter.user SET password_hash = $2, token_version = token_version" AM_PLUS "1, "
-	"updated_at = $3 WHERE id" AM_EQ "$1",
+	"updated_at = $3 WHERE id" AM_EQ "$1 RETURNING token_version, email",
 	3,
 	{UUIDOID, TEXTOID, TIMESTAMPTZOID},
 	NULL};
+/* What else lets somebody in who knew the old password or read the old mails. */
+static AmPlan codes_plan = {
+	"DELETE FROM authmeter.otp WHERE address" AM_EQ "$1", 1, {TEXTOID}, NULL};
 
 /* A user about to be made; password_hash and name may be NULL. */
 typedef struct NewUser
@@ -158,10 +165,21 @@ password_argument_check(FunctionCallInfo fcinfo, int number, int length_min_numb
 	return am_password_check(*password, *len, PG_GETARG_INT32(length_min_number));
 }
 
-static char *
-password_hash_new(const char *password, size_t len)
+/* The cost asked for, or the setting's; the rules of the setting hold for both. */
+static int
+cost_argument(FunctionCallInfo fcinfo, int number)
 {
-	return am_password_hash(password, len, (int) am_setting_int(AM_SETTING_BCRYPT_COST));
+	int cost;
+
+	if (PG_ARGISNULL(number))
+		return (int) am_setting_int(AM_SETTING_BCRYPT_COST);
+	cost = PG_GETARG_INT32(number);
+	if (cost > AM_PASSWORD_COST_MAX ||
+		cost < (am_setting_development() ? AMC_BCRYPT_COST_MIN : COST_PRODUCTION_MIN))
+		ereport(ERROR, errcode(ERRCODE_AM_ARGUMENT_INVALID), errmsg("bcrypt cost is out of range"),
+				errhint("Give %d to %d, from %d in development.", COST_PRODUCTION_MIN,
+						AM_PASSWORD_COST_MAX, AMC_BCRYPT_COST_MIN));
+	return cost;
 }
 
 static text *
@@ -252,7 +270,9 @@ authmeter_user_email_canonical(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(email));
 }
 
-/* authmeter.user_create(email, password, name, email_verified, password_length_min) */
+/*
+ * authmeter.user_create(email, password, name, email_verified, password_length_min, bcrypt_cost)
+ */
 Datum
 authmeter_user_create(PG_FUNCTION_ARGS)
 {
@@ -260,6 +280,7 @@ authmeter_user_create(PG_FUNCTION_ARGS)
 					.name = name_argument(fcinfo, 2),
 					.email_verified = flag_argument(fcinfo, 3),
 					.created_at = DT_NOBEGIN};
+	int cost = cost_argument(fcinfo, 5);
 	const char *password = NULL;
 	size_t len = 0;
 
@@ -276,7 +297,7 @@ authmeter_user_create(PG_FUNCTION_ARGS)
 	if (email_is_taken(user.email))
 		return am_user_result(fcinfo, "email_taken", NULL);
 	if (password != NULL)
-		user.password_hash = password_hash_new(password, len);
+		user.password_hash = am_password_hash(password, len, cost);
 	return user_make(fcinfo, "user_create", &user);
 }
 
@@ -316,25 +337,44 @@ authmeter_user_import(PG_FUNCTION_ARGS)
 	return user_make(fcinfo, "user_import", &user);
 }
 
+/*
+ * Stores the hash and takes back what the old password may have given away: every token, every
+ * session but one, every pending code. The user's row is locked first, its sessions then, as a
+ * start of a session does.
+ */
 static bool
-password_store(const pg_uuid_t *id, const char *hash)
+password_store(const pg_uuid_t *id, const char *hash, const pg_uuid_t *keep_session)
 {
 	Datum values[3] = {UUIDPGetDatum(id), CStringGetTextDatum(hash),
 					   TimestampTzGetDatum(am_clock_now())};
-	bool stored;
+	int32 version;
+	Datum email;
 
 	am_spi_begin();
-	stored = am_spi_run(&password_plan, values, NULL, 0) == 1;
+	if (am_spi_run(&password_plan, values, NULL, 0) != 1)
+	{
+		am_spi_end();
+		return false;
+	}
+	version = am_spi_int32(0, 1);
+	email = CStringGetTextDatum(am_spi_text(0, 2, NULL));
+	am_spi_run_newest(&codes_plan, &email, NULL);
+	am_session_end_all(id, keep_session, "password_changed");
+	if (keep_session != NULL)
+		am_session_keep(id, keep_session, version);
 	am_spi_end();
-	return stored;
+	return true;
 }
 
-/* authmeter.user_password_set(user_id, password, password_length_min) */
+/*
+ * authmeter.user_password_set(user_id, password, password_length_min, keep_session, bcrypt_cost)
+ */
 Datum
 authmeter_user_password_set(PG_FUNCTION_ARGS)
 {
 	pg_uuid_t *id = PG_ARGISNULL(0) ? NULL : PG_GETARG_UUID_P(0);
 	AmAuditEvent event = {.action = "user_password_set", .outcome = "password_set", .user_id = id};
+	int cost = cost_argument(fcinfo, 4);
 	AmPasswordOutcome outcome;
 	AmUserState state;
 	const char *password;
@@ -346,7 +386,8 @@ authmeter_user_password_set(PG_FUNCTION_ARGS)
 	if (outcome != AM_PASSWORD_OUTCOME_OK)
 		return password_refusal(fcinfo, outcome, id);
 	if (id == NULL || !am_user_state(id, &state) ||
-		!password_store(id, password_hash_new(password, len)))
+		!password_store(id, am_password_hash(password, len, cost),
+						PG_ARGISNULL(3) ? NULL : PG_GETARG_UUID_P(3)))
 		return am_user_result(fcinfo, "not_found", NULL);
 	am_audit_append(&event);
 	return am_user_result(fcinfo, "password_set", id);

@@ -48,7 +48,7 @@ authmeter_user_forget(PG_FUNCTION_ARGS)
 	am_spi_begin();
 	user = deleted_user(trigger);
 	for (i = 0; i < (int) lengthof(forget_plans); i++)
-		am_spi_run_newest(&forget_plans[i], &user);
+		am_spi_run_newest(&forget_plans[i], &user, NULL);
 	am_spi_end();
 	return PointerGetDatum(NULL);
 }

@@ -1,6 +1,7 @@
 -- Session tokens: good for one user, one API and one use, until they expire or are revoked.
 SELECT authmeter.key_import('tokentest', 'AEy4EWWiENKploddAxayXs6gxvxQ8K6JyRaxcDxFQPNba/4y') IS NOT NULL;
 SELECT authmeter.key_import('tokenother', 'bc7pZo8ot65QxF96D621LPRAra7oczJuZqHjL3jlPALw0ylO') IS NOT NULL;
+SELECT authmeter.key_import('tokentest-refresh', 'sN5e1tqLZQ0aOe3jv9rX2b1uU7JmKpTgWc4yHhVxA6E8BfDo') IS NOT NULL;
 SELECT (authmeter.user_create('token-ana@example.com')).user_id AS ana \gset
 SELECT (authmeter.user_create('token-bob@example.com')).user_id AS bob \gset
 \set nobody '''00000000-0000-7000-8000-000000000000'''
@@ -34,6 +35,15 @@ SELECT * FROM authmeter.token_verify(authmeter.token_issue(:'ana', 'tokentest', 
 SELECT * FROM authmeter.token_verify(:'token', 'tokenother', 'access');
 SELECT * FROM authmeter.token_user(:'token', 'tokenother', 'access');
 SELECT * FROM authmeter.token_verify(:'token', 'tokennone', 'access');
+-- A refresh token is signed by a ring of its own, and is silent about the address.
+SELECT authmeter.token_issue(:'ana', 'tokentest', 'refresh') AS refresh \gset
+SELECT claims ? 'email' AS email, claims ->> 'userId' = :'ana' AS user_id FROM authmeter.jwt_decode(:'refresh');
+SELECT own.outcome AS own_ring, other.outcome AS access_ring, t.outcome FROM authmeter.jws_verify(:'refresh', 'tokentest-refresh') own,
+	authmeter.jws_verify(:'refresh', 'tokentest') other, authmeter.token_user(:'refresh', 'tokentest', 'refresh') t;
+SELECT authmeter.token_issue(:'ana', 'tokenother', 'refresh');
+-- Stateless: what the token says, whatever has become of its user.
+SELECT v.outcome, v.user_id = :'ana' AS ana, v.reason FROM authmeter.token_verify(:'token', 'tokentest', 'access', true) v;
+SELECT outcome, reason FROM authmeter.token_verify(:'token', 'tokentest', 'verify', true);
 -- An API that shares its secret with another still refuses the other's tokens.
 SELECT authmeter.key_import('tokentwin', 'AEy4EWWiENKploddAxayXs6gxvxQ8K6JyRaxcDxFQPNba/4y') IS NOT NULL;
 SELECT * FROM authmeter.token_verify(:'token', 'tokentwin', 'access');
@@ -70,7 +80,8 @@ SELECT change, pg_temp.try(:hs, replace(:'good', change[1], change[2])) FROM (VA
 	(ARRAY['"exp":4102444800', '"exp":9223372036854775808']), (ARRAY[',"exp":4102444800', '']),
 	(ARRAY['"ver":1', '"ver":1,"ver":1']), (ARRAY['"ver":1', '"ver":1,"aud":"x"']), (ARRAY['"ver":1', '"ver":1,"nbf":4102444799']),
 	(ARRAY['"userId":"', '"userId":"x']), (ARRAY['"userId":', '"userID":']), (ARRAY['"userId":', '"userId":5,"user":']),
-	(ARRAY['"userId":', '"uid":"42","userId":'])) c(change);
+	(ARRAY['"userId":', '"uid":"42","userId":']), (ARRAY['"userId":', '"sid":"42","userId":']), (ARRAY['"userId":', '"sid":null,"userId":']),
+	(ARRAY['"userId":', '"sid":"00000000-0000-7000-8000-000000000000","userId":'])) c(change);
 SELECT pg_temp.try(:hs, '[' || :'good' || ']'), pg_temp.try(:hs, ''), pg_temp.try(:hs, 'null');
 SELECT header, pg_temp.try(header, :'good') FROM unnest(ARRAY['{"alg":"none"}', '{"alg":"NONE","typ":"JWT"}', '{"alg":"HS384","typ":"JWT"}',
 	'{"alg":"RS256","typ":"JWT"}', '{"alg":"hs256"}', '{"typ":"JWT"}', '{"alg":"HS256","crit":["b64"],"b64":false}', '{"alg":"HS256","kid":"nobody"}',
@@ -94,6 +105,7 @@ SELECT authmeter.token_issue(:'ana', 'tokenother', 'access') AS other \gset
 SELECT outcome FROM authmeter.revoke_user_tokens(:'ana');
 SELECT outcome, user_id, claims, reason FROM authmeter.token_verify(:'token', 'tokentest', 'access');
 SELECT outcome FROM authmeter.token_user(:'other', 'tokenother', 'access');
+SELECT outcome, claims ->> 'apiKey' AS api_key, reason FROM authmeter.token_verify(:'token', 'tokentest', 'access', stateless => true);
 SELECT authmeter.token_issue(:'ana', 'tokentest', 'access') AS token \gset
 SELECT outcome FROM authmeter.token_user(:'token', 'tokentest', 'access');
 -- A revocation that is rolled back has not happened.
@@ -128,6 +140,7 @@ SELECT authmeter.token_issue(:'ana', 'tokentest', 'access', '{"nbf": 1}');
 SELECT authmeter.token_issue(:'ana', 'tokentest', 'access', '{"exp": 4102444800}');
 SELECT authmeter.token_issue(:'ana', 'tokentest', 'access', '{"ver": 99}');
 SELECT authmeter.token_issue(:'ana', 'tokentest', 'access', '{"uid": "x"}');
+SELECT authmeter.token_issue(:'ana', 'tokentest', 'access', '{"sid": "x"}');
 SELECT authmeter.token_issue(:'ana', 'tokentest', 'access', '["x"]');
 SELECT authmeter.token_issue(:'ana', 'tokentest', 'session');
 SELECT authmeter.token_issue(:'ana', 'tokentest', NULL);

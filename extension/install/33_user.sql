@@ -41,12 +41,13 @@ COMMENT ON FUNCTION authmeter.user_email_canonical(text) IS
 
 CREATE FUNCTION authmeter.user_create(
 	email text, password text DEFAULT NULL, name text DEFAULT NULL,
-	email_verified boolean DEFAULT false, password_length_min integer DEFAULT 8)
+	email_verified boolean DEFAULT false, password_length_min integer DEFAULT 8,
+	bcrypt_cost integer DEFAULT NULL)
 RETURNS authmeter.user_result
 LANGUAGE c VOLATILE SECURITY DEFINER PARALLEL UNSAFE COST 100000
 AS 'MODULE_PATHNAME', 'authmeter_user_create';
-COMMENT ON FUNCTION authmeter.user_create(text, text, text, boolean, integer) IS
-	'Makes a user; without a password nobody can log in as it by password. Outcomes: created, email_taken (of parallel calls for one address exactly one creates), email_invalid, password_too_short (in characters), password_too_long (over 72 bytes of UTF-8), password_invalid. Raises MA032 (user_field_invalid) for a name that has not 1 to 255 characters.';
+COMMENT ON FUNCTION authmeter.user_create(text, text, text, boolean, integer, integer) IS
+	'Makes a user; without a password nobody can log in as it by password. Outcomes: created, email_taken (of parallel calls for one address exactly one creates), email_invalid, password_too_short (in characters), password_too_long (over 72 bytes of UTF-8), password_invalid. bcrypt_cost is 10 to 15 (from 4 in development), NULL: as authmeter.bcrypt_cost says. Raises MA032 (user_field_invalid) for a name that has not 1 to 255 characters, MA007 (argument_invalid).';
 
 CREATE FUNCTION authmeter.user_import(
 	email text, password_hash text, name text DEFAULT NULL, email_verified boolean DEFAULT false,
@@ -58,12 +59,13 @@ COMMENT ON FUNCTION authmeter.user_import(text, text, text, boolean, timestamptz
 	'Makes a user with a bcrypt hash from another system: $2a$, $2b$ or $2y$, cost 4 to 15, or NULL for none; $2x$ is refused. A hash cheaper than authmeter.bcrypt_cost is renewed at the first login; a dearer one raises the work of every refused login to its own. Outcomes: created, email_taken, email_invalid, password_hash_invalid. Raises MA032 (user_field_invalid).';
 
 CREATE FUNCTION authmeter.user_password_set(
-	user_id uuid, password text, password_length_min integer DEFAULT 8)
+	user_id uuid, password text, password_length_min integer DEFAULT 8, keep_session uuid DEFAULT NULL,
+	bcrypt_cost integer DEFAULT NULL)
 RETURNS authmeter.user_result
 LANGUAGE c VOLATILE SECURITY DEFINER PARALLEL UNSAFE COST 100000
 AS 'MODULE_PATHNAME', 'authmeter_user_password_set';
-COMMENT ON FUNCTION authmeter.user_password_set(uuid, text, integer) IS
-	'Gives a user a new password and revokes all its tokens. Outcomes: password_set, not_found, password_too_short, password_too_long, password_invalid. Raises MA007 (argument_invalid) for NULL.';
+COMMENT ON FUNCTION authmeter.user_password_set(uuid, text, integer, uuid, integer) IS
+	'Gives a user a new password, revokes all its tokens, ends its sessions with all APIs and kills its pending one-time codes. The session keep_session stays: its access tokens are revoked, its refresh token is good; session_renew replaces it. bcrypt_cost is 10 to 15 (from 4 in development), NULL: as authmeter.bcrypt_cost says. Outcomes: password_set, not_found, password_too_short, password_too_long, password_invalid. Raises MA007 (argument_invalid).';
 
 CREATE FUNCTION authmeter.user_login(
 	email text, password text, address text DEFAULT NULL, request_id text DEFAULT NULL)
@@ -147,12 +149,13 @@ BEGIN
 	IF NOT FOUND THEN
 		RETURN ('not_found', NULL)::authmeter.user_result;
 	END IF;
+	PERFORM authmeter.session_end_all(user_disable.user_id, reason => 'disabled');
 	PERFORM authmeter.audit_append('user_disable', user_disable.user_id, 'disabled');
 	RETURN ('disabled', user_disable.user_id)::authmeter.user_result;
 END
 $$;
 COMMENT ON FUNCTION authmeter.user_disable(uuid) IS
-	'Locks a user out: logins are refused and all tokens revoked, for good, also when the user is enabled again. Outcomes: disabled, not_found.';
+	'Locks a user out: logins are refused, all tokens revoked and all sessions ended, for good, also when the user is enabled again. Outcomes: disabled, not_found.';
 
 CREATE FUNCTION authmeter.user_enable(user_id uuid) RETURNS authmeter.user_result
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -191,12 +194,37 @@ BEGIN
 	IF NOT FOUND THEN
 		RETURN ('not_found', NULL)::authmeter.user_result;
 	END IF;
+	PERFORM authmeter.session_end_all(revoke_user_tokens.user_id);
 	PERFORM authmeter.audit_append('revoke_user_tokens', revoke_user_tokens.user_id, 'revoked');
 	RETURN ('revoked', revoke_user_tokens.user_id)::authmeter.user_result;
 END
 $$;
 COMMENT ON FUNCTION authmeter.revoke_user_tokens(uuid) IS
-	'Revokes every token of a user, of all APIs, from the commit on. Outcomes: revoked, not_found.';
+	'Revokes every token of a user, of all APIs, and ends its sessions, from the commit on. Outcomes: revoked, not_found.';
+
+CREATE FUNCTION authmeter.user_email_prove(user_id uuid) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	registered boolean;
+BEGIN
+	SELECT u.password_hash IS NOT NULL INTO registered FROM authmeter.user u
+	WHERE u.id = user_email_prove.user_id AND u.email_verified_at IS NULL FOR NO KEY UPDATE;
+	IF NOT FOUND THEN
+		RETURN;
+	END IF;
+	UPDATE authmeter.user u SET email_verified_at = authmeter.clock(), password_hash = NULL,
+		token_version = u.token_version + 1, updated_at = authmeter.clock()
+	WHERE u.id = user_email_prove.user_id;
+	PERFORM authmeter.session_end_all(user_email_prove.user_id, reason => 'email_proved');
+	-- Without a password nobody but the operator's services can have put it there.
+	IF registered THEN
+		DELETE FROM authmeter.vsplugin_profile p WHERE p.user_id = user_email_prove.user_id;
+	END IF;
+	PERFORM authmeter.audit_append('user_email_prove', user_email_prove.user_id, 'proved');
+END
+$$;
+COMMENT ON FUNCTION authmeter.user_email_prove(uuid) IS
+	'For who has seen proof that the user reads the mail of its address. The first time the address becomes verified, and what somebody else may have planted before is dropped: the password, all tokens and sessions, and the API key of an account that had a password. Does nothing for a verified address or an unknown user.';
 
 INSERT INTO authmeter.access_rule VALUES
 	('service', 'function', 'authmeter', 'user_email_canonical'),
@@ -205,6 +233,7 @@ INSERT INTO authmeter.access_rule VALUES
 	('service', 'function', 'authmeter', 'user_find'),
 	('service', 'function', 'authmeter', 'user_get'),
 	('service', 'function', 'authmeter', 'revoke_user_tokens'),
+	('service', 'function', 'authmeter', 'user_email_prove'),
 	('admin', 'function', 'authmeter', 'user_import'),
 	('admin', 'function', 'authmeter', 'user_password_set'),
 	('admin', 'function', 'authmeter', 'user_list'),

@@ -330,6 +330,12 @@ AS 'MODULE_PATHNAME', 'authmeter_http_ring_weak';
 COMMENT ON FUNCTION authmeter_http.ring_weak(text) IS
 	'Whether the signing secret of a ring is shorter than the 32 bytes that production demands (contract I13); false without one.';
 
+CREATE FUNCTION authmeter_http.ring_shared(ring text, other text) RETURNS boolean
+LANGUAGE c STABLE STRICT SECURITY DEFINER PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'authmeter_http_ring_shared';
+COMMENT ON FUNCTION authmeter_http.ring_shared(text, text) IS
+	'Whether a secret (HS256) of one ring that has not retired is one of the other''s, too; false when a ring does not exist.';
+
 CREATE FUNCTION authmeter_http.start_check(apis text[])
 RETURNS TABLE (severity text, message text, hint text)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -356,6 +362,14 @@ BEGIN
 			RETURN QUERY SELECT 'warning',
 				format('the signing secret of %s is shorter than 32 bytes', variable.ring),
 				'Production refuses it; rotate it with authmeter.key_rotate.';
+		END IF;
+		IF variable.ring = variable.api || '-refresh'
+			AND authmeter_http.ring_shared(variable.api, variable.ring)
+		THEN
+			RETURN QUERY SELECT 'error',
+				format('access and refresh tokens of %s are signed with the same secret', variable.api),
+				format('Give the gateway another %s_%s, or rotate one of the rings with authmeter.key_rotate.',
+					upper(variable.api), variable.name);
 		END IF;
 	END LOOP;
 END

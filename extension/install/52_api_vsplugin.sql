@@ -218,9 +218,14 @@ CREATE FUNCTION authmeter_http.vsplugin_code_try(request jsonb, account authmete
 RETURNS authmeter_http.response
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	verdict record := authmeter.otp_verify('vsplugin-signup', email, authmeter_http.body_text(request, 'otp'));
+	verdict record;
 BEGIN
+	-- The user's row before the code's, as a change of the password locks them.
+	PERFORM FROM authmeter.user u
+	WHERE u.email = vsplugin_code_try.email AND u.email_verified_at IS NULL FOR NO KEY UPDATE;
+	verdict := authmeter.otp_verify('vsplugin-signup', email, authmeter_http.body_text(request, 'otp'));
 	IF verdict.outcome = 'ok' AND account.user_id IS NOT NULL THEN
+		PERFORM authmeter.user_email_prove(account.user_id);
 		RETURN authmeter_http.vsplugin_session(request, account);
 	END IF;
 	PERFORM authmeter_http.vsplugin_audit(request, NULL, 'code_' || verdict.reason, email);
@@ -228,7 +233,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION authmeter_http.vsplugin_code_try(jsonb, authmeter.user_info, text) IS
-	'A sign-up call with a code: once a good one gives a session token.';
+	'A sign-up call with a code: once a good one gives a session token, and proves the address.';
 
 CREATE FUNCTION authmeter_http.vsplugin_signup_decide(request jsonb, given text, proof_wanted boolean)
 RETURNS authmeter_http.response
