@@ -12,7 +12,7 @@
 #   fuzz       every fuzzer for a few seconds; one a fuzzer
 #   regress    pg_regress with the library preloaded; one a file
 #   isolation  isolation specs with the library preloaded; one a spec
-#   plain      pg_regress again with the library not preloaded; one a file
+#   plain      pg_regress again with the library not preloaded, and the specs of that; one a file
 #   docs       tables of README.md and docs/ agree with the code; one in all
 #   tap        TAP and HTTP end-to-end tests (extension/t), as an unprivileged account; one a test
 #
@@ -248,6 +248,10 @@ suite_plain()
   # shellcheck disable=SC2046
   regress_driver "$(regress_program regress pg_regress)" "$SRC" "$STAGE/plain_regress" \
     $(listed REGRESS)
+  # shellcheck disable=SC2046
+  regress_driver "$(regress_program isolation pg_isolation_regress)" "$SRC/extension/isolation" \
+    "$STAGE/plain_isolation" --load-extension=pgcrypto --load-extension=authmeter \
+    $(listed ISOLATION_PLAIN)
 }
 
 regress_program()
