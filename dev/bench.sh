@@ -28,6 +28,7 @@ JWT_PASSES=200
 PGCRYPTO_PASSES=20
 HMAC_CALLS=400000
 PASSWORD_CALLS=3
+RLS_PASSES=10
 PEER_WORKERS=1
 PEER_POOL=12
 PORT_FIRST=23000
@@ -188,7 +189,7 @@ make_data()
   [ "$(wc -l <"$WORK/tokens")" -eq "$USERS" ] || die "/signup did not give $USERS tokens"
   awk '{ print NR "\t" $0 }' "$WORK/tokens" | sql -c "\\copy bench.token FROM STDIN"
   sql -c "\\copy bench.secret FROM '$AT/secrets/jwt_secret'"
-  sql -f "$SOURCE/calls.sql" -o /dev/null
+  sql -f "$SOURCE/calls.sql" -f "$SOURCE/uid_rls.sql" -o /dev/null
   install -m 644 "$SOURCE/track_usage.pgbench" "$WORK/"
 }
 
@@ -325,6 +326,15 @@ password_round()
   note crypt_ns "$(printf '%s\n%s\n' "$password" "$hash" | "$WORK/crypt_verify" "$PASSWORD_CALLS")"
 }
 
+# rls_round: a query under row-level security, in turns with uid() and with a constant in the policy.
+rls_round()
+{
+  local uid constant
+  IFS='|' read -r uid constant < <(sql -c "CALL bench.rls_round($RLS_PASSES)")
+  note uid_rls_us "$uid"
+  note constant_rls_us "$constant"
+}
+
 # ---- the whole -----------------------------------------------------------------------------------
 
 measure()
@@ -338,6 +348,7 @@ measure()
   one_connection
   jwt_round
   password_round
+  rls_round
 }
 
 # table DISTURBANCE: what was measured, and after it the conditions.

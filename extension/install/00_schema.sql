@@ -18,7 +18,7 @@ COMMENT ON SCHEMA authmeter_http IS
 -- Which level may call what. Each part of this script adds its own rows beside its functions, and
 -- grant_access turns them into GRANTs. Functions without a row stay with the owner.
 CREATE TABLE authmeter.access_rule (
-	level text NOT NULL CHECK (level IN ('gateway', 'service', 'admin', 'reader', 'mailer')),
+	level text NOT NULL CHECK (level IN ('gateway', 'service', 'admin', 'reader', 'mailer', 'identity')),
 	kind text NOT NULL CHECK (kind IN ('function', 'view')),
 	schema_name name NOT NULL DEFAULT 'authmeter',
 	object_name name NOT NULL,

@@ -8,13 +8,14 @@ DECLARE
 		WHEN 'reader' THEN ARRAY['reader']
 		WHEN 'service' THEN ARRAY['service']
 		WHEN 'mailer' THEN ARRAY['mailer']
+		WHEN 'identity' THEN ARRAY['identity']
 		WHEN 'admin' THEN ARRAY['admin', 'service', 'reader'] END;
 	item record;
 	granted integer := 0;
 BEGIN
 	IF role IS NULL OR wanted IS NULL THEN
 		RAISE EXCEPTION 'access level "%" does not exist', level
-			USING ERRCODE = 'MA005', HINT = 'The levels are gateway, service, mailer, reader and admin.';
+			USING ERRCODE = 'MA005', HINT = 'The levels are gateway, service, mailer, reader, identity and admin.';
 	END IF;
 	FOR item IN
 		SELECT DISTINCT r.schema_name, r.kind,
@@ -42,7 +43,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION authmeter.grant_access(regrole, text) IS
-	'Lets a role use authmeter at one level and returns the number of objects granted: gateway (the HTTP shim: endpoint functions only), mailer (the program that sends mail: claims and reports only), service (what a backend service calls), reader (views and reports), admin (everything a person administers, service and reader included). gateway and mailer also switch the logging of bind values off for the role, which takes a superuser. Safe to repeat; repeat it after ALTER EXTENSION UPDATE. Raises MA005 (access_level_unknown).';
+	'Lets a role use authmeter at one level and returns the number of objects granted: gateway (the HTTP shim: endpoint functions only), mailer (the program that sends mail: claims and reports only), service (what a backend service calls), reader (views and reports), identity (what a role under row-level security calls: authenticate, uid, claims), admin (everything a person administers, service and reader included). gateway and mailer also switch the logging of bind values off for the role, which takes a superuser. Safe to repeat; repeat it after ALTER EXTENSION UPDATE. Raises MA005 (access_level_unknown).';
 
 -- Last of all: PostgreSQL lets PUBLIC execute every new function, so take that back for all of them.
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA authmeter FROM PUBLIC;
