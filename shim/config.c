@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * config.c
- *	  The configuration of the shim; see config.h.
+ *	  The configuration of a program; see config.h.
  *
  * A load has three steps: the sources become assignments (config_source.c,
  * config_file.c), the assignments are applied in ascending order of precedence,
- * each checked and each overwriting what was there, and the whole is checked
- * for settings that contradict each other.
+ * each checked and each overwriting what was there, and the program checks the
+ * whole (am_config_complete).
  *
  *-------------------------------------------------------------------------
  */
@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "config_field.h"
 #include "config_source.h"
@@ -24,9 +23,6 @@
 #include "manual.h"
 
 #define ORIGIN_BYTES 512
-
-/* More backends than this for one lane help nobody, whatever the machine. */
-#define SLOW_CONNECTIONS_MAX 64
 
 /* ---- one value ---- */
 
@@ -141,70 +137,6 @@ apply_defaults(AmConfigReading *reading)
 	}
 }
 
-/* Nothing was mounted by anybody: the default of listen, at the port set. */
-static void
-apply_default_mount(AmConfigReading *reading)
-{
-	const AmSetting *listen = &am_settings[am_setting_find("listen", strlen("listen"))];
-	const char *apis = strchr(listen->default_value, '=');
-	char value[128];
-	AmValueError error;
-
-	if (reading->config->mount_count > 0)
-		return;
-	(void) snprintf(value, sizeof(value), "%d%s", reading->config->port, apis);
-	if (!am_value_listen(value, reading->config, &error))
-		am_reading_error(reading, "port", error.hint, "%s", error.message);
-}
-
-/* ---- the whole ---- */
-
-static void
-check_admin(AmConfigReading *reading)
-{
-	const AmConfig *config = reading->config;
-
-	for (int i = 0; i < config->listener_count; i++)
-	{
-		if (config->listener[i].port == config->admin.port &&
-			strcmp(config->listener[i].address, config->admin.address) == 0)
-			am_reading_error(reading, "admin", "Give the admin pages a port of their own, or off.",
-							 "port %d serves APIs already", config->admin.port);
-	}
-}
-
-static void
-check_together(AmConfigReading *reading)
-{
-	const AmConfig *config = reading->config;
-	const AmLaneConfig *write = &config->lane[AM_LANE_WRITE];
-
-	if (config->reconnect_min_ms > config->reconnect_max_ms)
-		am_reading_error(reading, "reconnect_min_ms", NULL, "%d is more than reconnect_max_ms (%d)",
-						 config->reconnect_min_ms, config->reconnect_max_ms);
-	if (write->lock_timeout_ms >= write->statement_timeout_ms)
-		am_reading_error(reading, "write_lock_timeout_ms",
-						 "A blocked call must be told from a slow one.",
-						 "%d is not less than write_statement_timeout_ms (%d)",
-						 write->lock_timeout_ms, write->statement_timeout_ms);
-	check_admin(reading);
-}
-
-/* 0 of slow_connections means one a processor. */
-static void
-resolve(AmConfig *config)
-{
-	AmLaneConfig *slow = &config->lane[AM_LANE_SLOW];
-	long processors = sysconf(_SC_NPROCESSORS_ONLN);
-
-	if (slow->connections == 0)
-		slow->connections = processors < 1                      ? 1
-							: processors > SLOW_CONNECTIONS_MAX ? SLOW_CONNECTIONS_MAX
-																: (int) processors;
-	slow->depth = 1;
-	config->lane[AM_LANE_WRITE].connections = 1;
-}
-
 static void
 build(AmConfigReading *reading)
 {
@@ -212,11 +144,7 @@ build(AmConfigReading *reading)
 	apply_source(reading, AM_SOURCE_FILE);
 	apply_source(reading, AM_SOURCE_ENVIRONMENT);
 	apply_source(reading, AM_SOURCE_COMMAND_LINE);
-	if (reading->error_count == 0)
-		apply_default_mount(reading);
-	if (reading->error_count == 0)
-		check_together(reading);
-	resolve(reading->config);
+	am_config_complete(reading);
 }
 
 /* Hands the remembered parts to config, or throws everything away. */
@@ -230,7 +158,7 @@ finish(AmConfigReading *reading)
 	if (reading->error_count == 0)
 		return true;
 	if (reading->error_count > AM_CONFIG_ERRORS_MAX)
-		am_text_printf(reading->output, "%s: and %d more errors\n", AM_PROGRAM_NAME,
+		am_text_printf(reading->output, "%s: and %d more errors\n", am_program.name,
 					   reading->error_count - AM_CONFIG_ERRORS_MAX);
 	am_config_free(config);
 	return false;
@@ -283,8 +211,8 @@ static void
 print_checked(const AmConfig *config, AmText *output)
 {
 	for (int i = 0; i < config->warning_count; i++)
-		am_text_printf(output, "%s: warning: %s\n", AM_PROGRAM_NAME, config->warning[i]);
-	am_text_printf(output, "%s: the configuration is valid\n", AM_PROGRAM_NAME);
+		am_text_printf(output, "%s: warning: %s\n", am_program.name, config->warning[i]);
+	am_text_printf(output, "%s: the configuration is valid\n", am_program.name);
 }
 
 AmConfigOutcome

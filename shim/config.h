@@ -29,7 +29,6 @@
 #include "obs.h"
 #include "text.h"
 
-#define AM_PROGRAM_NAME "authmeter-shim"
 #ifndef AM_SHIM_VERSION
 #define AM_SHIM_VERSION "1.0"
 #endif

@@ -33,13 +33,13 @@ am_reading_error(AmConfigReading *reading, const char *origin, const char *hint,
 	reading->error_count++;
 	if (reading->error_count > AM_CONFIG_ERRORS_MAX)
 		return;
-	am_text_printf(reading->output, "%s: %s: ", AM_PROGRAM_NAME, origin);
+	am_text_printf(reading->output, "%s: %s: ", am_program.name, origin);
 	va_start(arguments, format);
 	am_text_vprintf(reading->output, format, arguments);
 	va_end(arguments);
 	am_text_putc(reading->output, '\n');
 	if (hint != NULL && *hint != '\0')
-		am_text_printf(reading->output, "%s: hint: %s\n", AM_PROGRAM_NAME, hint);
+		am_text_printf(reading->output, "%s: hint: %s\n", am_program.name, hint);
 }
 
 void
@@ -170,7 +170,7 @@ typedef struct Arguments
 static int
 option_find(const char *name, size_t length)
 {
-	for (int i = 0; i < AM_OPTION_COUNT; i++)
+	for (int i = 0; i < am_option_count; i++)
 	{
 		if (strlen(am_options[i].name) == length && strncmp(am_options[i].name, name, length) == 0)
 			return i;
@@ -181,7 +181,7 @@ option_find(const char *name, size_t length)
 static int
 option_by_letter(char letter)
 {
-	for (int i = 0; i < AM_OPTION_COUNT; i++)
+	for (int i = 0; i < am_option_count; i++)
 	{
 		if (letter != 0 && am_options[i].letter == letter)
 			return i;

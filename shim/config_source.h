@@ -76,6 +76,13 @@ extern bool am_store_copy_lasting(const AmConfigStore *from, AmConfigStore *to);
 /* Wipes and frees the values and the store itself. */
 extern void am_store_free(AmConfigStore *store);
 
+/*
+ * What a program checks and fills in when every setting has its value: what
+ * contradicts itself goes to am_reading_error(), what is derived into reading->config.
+ * Each program has its own: config_shim.c, mailer_config.c.
+ */
+extern void am_config_complete(AmConfigReading *reading);
+
 /* The readers. */
 extern void am_read_command_line(AmConfigReading *reading, int argc, char **argv);
 extern void am_read_environment(AmConfigReading *reading, char **environment);

@@ -4,7 +4,8 @@
  *	  The table of settings and the table of command-line options.
  *
  * A setting exists by being a row of am_settings[]; the parsers and the
- * manual know nothing but the rows.
+ * manual know nothing but the rows.  Each program of this directory is linked
+ * with its own tables: config_table.c for the shim, mailer_table.c for the mailer.
  *
  *-------------------------------------------------------------------------
  */
@@ -46,6 +47,8 @@ typedef enum AmSettingSection
 	AM_SECTION_FAST,
 	AM_SECTION_WRITE,
 	AM_SECTION_SLOW,
+	AM_SECTION_SMTP,
+	AM_SECTION_MAIL,
 	AM_SECTION_LOG,
 	AM_SECTION_COUNT
 } AmSettingSection;
@@ -82,6 +85,7 @@ typedef enum AmOptionId
 	AM_OPTION_VERSION,
 	AM_OPTION_MAN,
 	AM_OPTION_MARKDOWN,
+	AM_OPTION_ONCE, /* of the mailer */
 	AM_OPTION_COUNT
 } AmOptionId;
 
@@ -93,7 +97,20 @@ typedef struct AmOption
 	const char *meaning;
 } AmOption;
 
-extern const AmOption am_options[AM_OPTION_COUNT];
+extern const AmOption am_options[];
+extern const int am_option_count; /* of this program: the first of AmOptionId */
+
+/* What the manual says about the program beside its tables. */
+typedef struct AmProgram
+{
+	const char *name;
+	const char *help;      /* how --help begins: usage and purpose */
+	const char *markdown;  /* how --settings-markdown begins */
+	const char *man_start; /* roff up to the options */
+	const char *man_end;   /* roff behind the settings */
+} AmProgram;
+
+extern const AmProgram am_program;
 
 /* Row of that name, -1 if there is none.  length bytes of name; '-' equals '_'. */
 extern int am_setting_find(const char *name, size_t length);
@@ -103,6 +120,9 @@ extern int am_setting_find(const char *name, size_t length);
  * one, NULL if none is near enough to be meant.
  */
 extern const char *am_setting_nearest(const char *name, size_t length, bool options);
+
+/* Does the program have settings of this section? */
+extern bool am_section_used(AmSettingSection section);
 
 /* Title of a section, and one sentence about it. */
 extern const char *am_section_title(AmSettingSection section);

@@ -24,6 +24,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "config_table.h"
 #include "engine.h"
 
 #define AM_FDS_BESIDE_CLIENTS 256 /* listeners, database, log, lingering */
@@ -45,7 +46,7 @@ static Process process;
 static void
 print_error(const char *message)
 {
-	(void) fprintf(stderr, "%s: %s\n", AM_PROGRAM_NAME, message);
+	(void) fprintf(stderr, "%s: %s\n", am_program.name, message);
 }
 
 /* Prints what the configuration has to say; true if the program goes on. */

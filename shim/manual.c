@@ -22,7 +22,7 @@
 void
 am_manual_version(AmText *output)
 {
-	am_text_puts(output, AM_PROGRAM_NAME " " AM_SHIM_VERSION "\n");
+	am_text_printf(output, "%s %s\n", am_program.name, AM_SHIM_VERSION);
 }
 
 /* ---- help ---- */
@@ -64,7 +64,7 @@ static void
 help_options(AmText *output)
 {
 	am_text_puts(output, "\nOptions:\n");
-	for (int i = 0; i < AM_OPTION_COUNT; i++)
+	for (int i = 0; i < am_option_count; i++)
 	{
 		const AmOption *option = &am_options[i];
 
@@ -94,9 +94,8 @@ help_setting(AmText *output, const AmSetting *setting)
 void
 am_manual_help(AmText *output)
 {
+	am_text_puts(output, am_program.help);
 	am_text_puts(output,
-				 "Usage: " AM_PROGRAM_NAME " [OPTION | SETTING]...\n"
-				 "Serve the REST APIs of authmeter from a PostgreSQL database.\n"
 				 "\n"
 				 "Every setting can be given as --name VALUE, as an environment variable, or as\n"
 				 "\"name = VALUE\" in the file named by --config. The command line comes first,\n"
@@ -104,6 +103,8 @@ am_manual_help(AmText *output)
 	help_options(output);
 	for (int section = 0; section < AM_SECTION_COUNT; section++)
 	{
+		if (!am_section_used((AmSettingSection) section))
+			continue;
 		am_text_printf(output, "\n%s:\n", am_section_title((AmSettingSection) section));
 		for (int i = 0; i < am_setting_count; i++)
 		{
@@ -159,17 +160,11 @@ markdown_setting(AmText *output, const AmSetting *setting)
 void
 am_manual_markdown(AmText *output)
 {
-	am_text_puts(output,
-				 "# Settings of authmeter-shim\n"
-				 "\n"
-				 "This page is made by `authmeter-shim --settings-markdown`; do not edit it.\n"
-				 "\n"
-				 "A setting is given on the command line (`--name value`), in the environment, or "
-				 "in the file named by `--config` (`name = value`, comments with `#`). The command "
-				 "line comes first, then the environment, then the file, then the default. "
-				 "Settings marked SIGHUP take over a changed file while the shim runs.\n");
+	am_text_puts(output, am_program.markdown);
 	for (int section = 0; section < AM_SECTION_COUNT; section++)
 	{
+		if (!am_section_used((AmSettingSection) section))
+			continue;
 		am_text_printf(output, "\n## %s\n\n%s\n\n", am_section_title((AmSettingSection) section),
 					   am_section_text((AmSettingSection) section));
 		am_text_puts(output, "| Setting | Environment | Default | Range or form | Change | Meaning "

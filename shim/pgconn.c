@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config_table.h"
 #include "engine.h"
 
 static void watch_called(void *state, unsigned events);
@@ -180,7 +181,7 @@ connect_start(const AmPgConn *conn, bool resolved)
 
 	if (!resolved)
 		keywords[5] = NULL;
-	(void) snprintf(name, sizeof(name), "%s/%s", AM_PROGRAM_NAME, am_lane_name(conn->lane));
+	(void) snprintf(name, sizeof(name), "%s/%s", am_program.name, am_lane_name(conn->lane));
 	return PQconnectStartParams(keywords, values, 1);
 }
 
