@@ -1,6 +1,7 @@
 -- The identity of a transaction: bound by a verified access token only, read by uid() and claims(),
 -- gone with the transaction.
 SELECT authmeter.key_import('identitytest', 'Iq4yEWWiENKploddAxayXs6gxvxQ8K6JyRaxcDxFQPNba/4y') IS NOT NULL;
+SELECT authmeter.key_generate('identitytest-refresh', 'HS256', false) IS NOT NULL;
 SELECT authmeter.key_import('identityother', 'Iz7pZo8ot65QxF96D621LPRAra7oczJuZqHjL3jlPALw0ylO') IS NOT NULL;
 SELECT (authmeter.user_create('identity-ana@example.com')).user_id AS ana \gset
 SELECT (authmeter.user_create('identity-bob@example.com')).user_id AS bob \gset

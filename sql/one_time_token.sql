@@ -1,6 +1,7 @@
 -- One-time tokens: good once, for their API and purpose, until they expire; at rest there is nothing
 -- that could be redeemed.
 SELECT authmeter.key_generate('token-api', 'HS256', false) IS NOT NULL AS made;
+SELECT authmeter.key_generate('token-api-refresh', 'HS256', false) IS NOT NULL AS made;
 SELECT authmeter.key_generate('token-other', 'HS256', false) IS NOT NULL AS made;
 SELECT (authmeter.user_create('token-ana@example.com')).user_id AS ana \gset
 CREATE FUNCTION test_claims(token text) RETURNS jsonb LANGUAGE sql AS $$
