@@ -18,9 +18,9 @@
  * Revocation. Whatever decides is read under the newest snapshot, and the UPDATE repeats it: the
  * session has not ended and is good for the user's token version that was read. Who revokes (a new
  * password, disabling, deletion) locks and changes the user's row first and its sessions then; a
- * start holds the user's row FOR SHARE; a refresh locks its session alone. So a refresh comes before
- * a revocation, and what it made dies with the session, or after it and finds the session ended;
- * and nobody who holds a session's lock waits for a user's.
+ * start holds the user's row FOR SHARE; a refresh locks its session alone. So either a refresh is
+ * the first, and what it made dies with the session, or it comes second and finds the session
+ * ended; and nobody who holds a session's lock waits for a user's.
  *
  * Time. Only differences of a clock that may step back are used: a distance to the last rotation
  * counts in both directions, and order comes from the generation.

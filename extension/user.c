@@ -61,8 +61,10 @@ static AmPlan password_plan = {
 	{UUIDOID, TEXTOID, TIMESTAMPTZOID},
 	NULL};
 /* What else lets somebody in who knew the old password or read the old mails. */
-static AmPlan codes_plan = {
-	"DELETE FROM authmeter.otp WHERE address" AM_EQ "$1", 1, {TEXTOID}, NULL};
+static AmPlan pending_plans[] = {
+	{"DELETE FROM authmeter.otp WHERE address" AM_EQ "$1", 1, {TEXTOID}, NULL},
+	{"DELETE FROM authmeter.one_time_token WHERE address" AM_EQ "$1", 1, {TEXTOID}, NULL},
+};
 
 /* A user about to be made; password_hash and name may be NULL. */
 typedef struct NewUser
@@ -339,8 +341,8 @@ authmeter_user_import(PG_FUNCTION_ARGS)
 
 /*
  * Stores the hash and takes back what the old password may have given away: every token, every
- * session but one, every pending code. The user's row is locked first, its sessions then, as a
- * start of a session does.
+ * session but one, every pending code and one-time token. The user's row is locked first, as by
+ * whoever starts a session or redeems a code.
  */
 static bool
 password_store(const pg_uuid_t *id, const char *hash, const pg_uuid_t *keep_session)
@@ -349,6 +351,7 @@ password_store(const pg_uuid_t *id, const char *hash, const pg_uuid_t *keep_sess
 					   TimestampTzGetDatum(am_clock_now())};
 	int32 version;
 	Datum email;
+	int i;
 
 	am_spi_begin();
 	if (am_spi_run(&password_plan, values, NULL, 0) != 1)
@@ -358,7 +361,8 @@ password_store(const pg_uuid_t *id, const char *hash, const pg_uuid_t *keep_sess
 	}
 	version = am_spi_int32(0, 1);
 	email = CStringGetTextDatum(am_spi_text(0, 2, NULL));
-	am_spi_run_newest(&codes_plan, &email, NULL);
+	for (i = 0; i < (int) lengthof(pending_plans); i++)
+		am_spi_run_newest(&pending_plans[i], &email, NULL);
 	am_session_end_all(id, keep_session, "password_changed");
 	if (keep_session != NULL)
 		am_session_keep(id, keep_session, version);

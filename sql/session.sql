@@ -160,9 +160,11 @@ SELECT outcome FROM authmeter.session_check(:'other', 'sesother');
 SELECT pg_temp.start('k1', :'ana'), pg_temp.start('k2', :'ana');
 SELECT session_id AS k1, refresh AS k1_refresh FROM token WHERE name = 'k1' \gset
 SELECT authmeter.otp_issue('password-reset', 'session-ana@example.com');
+SELECT authmeter.one_time_token_issue('sestest', 'reset', 'session-ana@example.com', :'ana') IS NOT NULL AS issued;
 SELECT outcome FROM authmeter.user_password_set(:'ana', 'another horse', keep_session => :'k1');
 SELECT pg_temp.try('k1'), pg_temp.try('k2'), pg_temp.refresh('k2', 'x'), (SELECT reason FROM authmeter.session_check(:'other', 'sesother'));
-SELECT count(*) FROM authmeter.otp WHERE address = 'session-ana@example.com';
+SELECT (SELECT count(*) FROM authmeter.otp WHERE address = 'session-ana@example.com') AS codes,
+	(SELECT count(*) FROM authmeter.one_time_token WHERE address = 'session-ana@example.com') AS tokens;
 SELECT outcome FROM token, authmeter.token_verify(refresh, 'sestest', 'refresh') WHERE name = 'k1';
 SELECT pg_temp.refresh('k1', 'k3'), pg_temp.try('k3');
 -- Renewed for the caller: the former token is old, and not replayed.
@@ -201,9 +203,12 @@ SELECT count(*) FROM authmeter.session WHERE user_id = :'bob';
 -- Proof of the mailbox drops what somebody else may have planted, once.
 SELECT outcome, user_id AS eve FROM authmeter.user_create('session-eve@example.com', 'planted horse') \gset
 SELECT authmeter.vsplugin_user_key_set(:'eve', 'planted key'), pg_temp.start('r1', :'eve');
+SELECT secret FROM authmeter.totp_enroll(:'eve') \gset
+SELECT count(*) FROM authmeter.totp WHERE user_id = :'eve';
 SELECT authmeter.user_email_prove(:'eve'), authmeter.user_email_prove(:nobody), authmeter.user_email_prove(NULL);
 SELECT email_verified_at IS NOT NULL AS verified, has_password, token_version, pg_temp.try('r1'), pg_temp.refresh('r1', 'x'),
-	(SELECT count(*) FROM authmeter.vsplugin_profile p WHERE p.user_id = i.user_id) AS keys FROM authmeter.user_get(:'eve') i;
+	(SELECT count(*) FROM authmeter.vsplugin_profile p WHERE p.user_id = i.user_id) AS keys,
+	(SELECT count(*) FROM authmeter.totp p WHERE p.user_id = i.user_id) AS factors FROM authmeter.user_get(:'eve') i;
 SELECT outcome FROM authmeter.user_password_set(:'eve', 'my own horse');
 SELECT pg_temp.start('r2', :'eve'), authmeter.user_email_prove(:'eve'), pg_temp.try('r2');
 SELECT has_password, token_version FROM authmeter.user_get(:'eve');

@@ -65,7 +65,7 @@ RETURNS authmeter.user_result
 LANGUAGE c VOLATILE SECURITY DEFINER PARALLEL UNSAFE COST 100000
 AS 'MODULE_PATHNAME', 'authmeter_user_password_set';
 COMMENT ON FUNCTION authmeter.user_password_set(uuid, text, integer, uuid, integer) IS
-	'Gives a user a new password, revokes all its tokens, ends its sessions with all APIs and kills its pending one-time codes. The session keep_session stays: its access tokens are revoked, its refresh token is good; session_renew replaces it. bcrypt_cost is 10 to 15 (from 4 in development), NULL: as authmeter.bcrypt_cost says. Outcomes: password_set, not_found, password_too_short, password_too_long, password_invalid. Raises MA007 (argument_invalid).';
+	'Gives a user a new password, revokes all its tokens, ends its sessions with all APIs and kills its pending one-time codes and tokens: use up the one that proves the caller first. The session keep_session stays: its access tokens are revoked, its refresh token is good; session_renew replaces it. bcrypt_cost is 10 to 15 (from 4 in development), NULL: as authmeter.bcrypt_cost says. Outcomes: password_set, not_found, password_too_short, password_too_long, password_invalid. Raises MA007 (argument_invalid).';
 
 CREATE FUNCTION authmeter.user_login(
 	email text, password text, address text DEFAULT NULL, request_id text DEFAULT NULL)
@@ -216,6 +216,7 @@ BEGIN
 		token_version = u.token_version + 1, updated_at = authmeter.clock()
 	WHERE u.id = user_email_prove.user_id;
 	PERFORM authmeter.session_end_all(user_email_prove.user_id, reason => 'email_proved');
+	PERFORM authmeter.totp_disable(user_email_prove.user_id);
 	-- Without a password nobody but the operator's services can have put it there.
 	IF registered THEN
 		DELETE FROM authmeter.vsplugin_profile p WHERE p.user_id = user_email_prove.user_id;
@@ -224,7 +225,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION authmeter.user_email_prove(uuid) IS
-	'For who has seen proof that the user reads the mail of its address. The first time the address becomes verified, and what somebody else may have planted before is dropped: the password, all tokens and sessions, and the API key of an account that had a password. Does nothing for a verified address or an unknown user.';
+	'For who has seen proof that the user reads the mail of its address. The first time the address becomes verified, and what somebody else may have planted before is dropped: the password, the second factor, all tokens and sessions, and the API key of an account that had a password. Does nothing for a verified address or an unknown user.';
 
 INSERT INTO authmeter.access_rule VALUES
 	('service', 'function', 'authmeter', 'user_email_canonical'),
