@@ -70,6 +70,12 @@ am_http_header(Jsonb *request, const char *name, amc_span *value)
 }
 
 bool
+am_http_body_find(Jsonb *request, const char *field, JsonbValue *value)
+{
+	return member_find(request, "body", field, value);
+}
+
+bool
 am_http_body_text(Jsonb *request, const char *field, amc_span *value)
 {
 	return string_find(request, "body", field, value);

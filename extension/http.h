@@ -21,6 +21,9 @@ extern bool am_http_text(Jsonb *request, const char *member, amc_span *value);
 extern bool am_http_header(Jsonb *request, const char *name, amc_span *value);
 extern bool am_http_body_text(Jsonb *request, const char *field, amc_span *value);
 
+/* A field of the JSON body whatever its type; false when absent. */
+extern bool am_http_body_find(Jsonb *request, const char *field, JsonbValue *value);
+
 /*
  * A count in the JSON body: a JSON number that is an integer from minimum to maximum (1.0 and 1e3
  * are integers); anything else is 0. Never raises.

@@ -241,7 +241,7 @@ registration_decide(const pg_uuid_t *id, pg_uuid_t *user_id)
 	email = am_spi_text(0, 1, NULL);
 	if (!registrations_lock(id, email))
 		return "not_found";
-	*user_id = id_of_address(email);
+	*user_id = *id; /* which the start has told the client */
 	values[2] = TimestampTzGetDatum(am_clock_now());
 	if (am_spi_run(&create_plan, values, NULL, 0) != 1)
 		return "email_taken";

@@ -22,7 +22,7 @@ CREATE FUNCTION authmeter.registration_start(
 LANGUAGE c VOLATILE SECURITY DEFINER PARALLEL UNSAFE COST 100000
 AS 'MODULE_PATHNAME', 'authmeter_registration_start';
 COMMENT ON FUNCTION authmeter.registration_start(text, text, text, text, integer) IS
-	'Keeps a registration for 24 hours until its mailbox is proven; others may be pending for the same address, of which the newest 10 are kept. registration_id is what a one-time code is to be about (subject of otp_issue). Outcomes: created, email_taken (there is a user), email_invalid, password_too_short, password_too_long (over 72 bytes of UTF-8), password_invalid. Raises MA032 (user_field_invalid) for a name that has not 1 to 255 characters, MA007 (argument_invalid).';
+	'Keeps a registration for 24 hours until its mailbox is proven; others may be pending for the same address, of which the newest 10 are kept. registration_id is the id that the user will have, and what a one-time code is to be about (subject of otp_issue). Outcomes: created, email_taken (there is a user), email_invalid, password_too_short, password_too_long (over 72 bytes of UTF-8), password_invalid. Raises MA032 (user_field_invalid) for a name that has not 1 to 255 characters, MA007 (argument_invalid).';
 
 CREATE FUNCTION authmeter.registration_confirm(registration_id uuid) RETURNS authmeter.user_result
 LANGUAGE c VOLATILE SECURITY DEFINER PARALLEL UNSAFE
