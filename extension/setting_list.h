@@ -52,6 +52,8 @@
 	  "Path of the master key file that seals signing keys and stored secrets; mode 0600, owned by the server's account.") \
 	X(RATE_SLOTS, "authmeter.rate_slots", SERVER, "65536", NULL, 0, 0, \
 	  "Number of rate-limit keys kept in shared memory when the library is preloaded.") \
+	X(SLOW_LANE_NICE, "authmeter.slow_lane_nice", INT, "10", NULL, 0, 19, \
+	  "Nice value of the database sessions that hash passwords for the gateway, so that logins give way to metering; sessions take it over when they connect") \
 	X(TRUSTED_PROXIES, "authmeter.trusted_proxies", NETWORKS, "", NULL, 0, 0, \
 	  "Proxies whose X-Forwarded-For is believed") \
 	X(TWO_FACTOR_FAILURES, "authmeter.two_factor_failures", RATE, "10/15m", NULL, 0, 0, \

@@ -62,7 +62,7 @@ check_together(AmConfigReading *reading)
 	check_admin(reading);
 }
 
-/* 0 of slow_connections means one a processor. */
+/* 0 of slow_connections leaves one processor to the other lanes, if there are two. */
 static void
 resolve(AmConfig *config)
 {
@@ -70,9 +70,9 @@ resolve(AmConfig *config)
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
 
 	if (slow->connections == 0)
-		slow->connections = processors < 1                      ? 1
-							: processors > SLOW_CONNECTIONS_MAX ? SLOW_CONNECTIONS_MAX
-																: (int) processors;
+		slow->connections = processors <= 2                         ? 1
+							: processors - 1 > SLOW_CONNECTIONS_MAX ? SLOW_CONNECTIONS_MAX
+																	: (int) processors - 1;
 	slow->depth = 1;
 	config->lane[AM_LANE_WRITE].connections = 1;
 }

@@ -215,8 +215,9 @@ const AmSetting am_settings[] = {
 
 	INTEGER("slow_connections", SLOW, LANE_MEMBER(AM_LANE_SLOW, connections), "0",
 			0, 64, NONE, FIXED,
-			"Database connections of the lane, a loop, one call at a time on each. 0 means one a "
-			"processor."),
+			"Database connections of the lane, a loop, one call at a time on each. 0 means one less "
+			"than processors, but at least one: hashing passwords keeps a processor busy, and one is "
+			"left to the other lanes."),
 	INTEGER("slow_queue_max", SLOW, LANE_MEMBER(AM_LANE_SLOW, queue_max), "64",
 			1, 65536, NONE, FIXED,
 			"Calls that may wait for a connection of the lane; further ones get 503."),

@@ -141,7 +141,9 @@ send_settings(AmPipe *pipe)
 					config->statement_timeout_ms * 2);
 	return send_setting(pipe, AM_PIPE_SETUP, sql) &&
 		   send_setting(pipe, AM_PIPE_OPTIONAL, "SET log_parameter_max_length = 0") &&
-		   send_setting(pipe, AM_PIPE_OPTIONAL, "SET log_parameter_max_length_on_error = 0");
+		   send_setting(pipe, AM_PIPE_OPTIONAL, "SET log_parameter_max_length_on_error = 0") &&
+		   (pipe->lane->id != AM_LANE_SLOW ||
+			send_setting(pipe, AM_PIPE_OPTIONAL, "SELECT authmeter_http.lane_enter('slow')"));
 }
 
 static bool

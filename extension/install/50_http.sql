@@ -377,7 +377,14 @@ $$;
 COMMENT ON FUNCTION authmeter_http.start_check(text[]) IS
 	'What speaks against serving these APIs: severity error (the gateway must not start) or warning, message and hint. No row: all is well.';
 
+CREATE FUNCTION authmeter_http.lane_enter(lane text) RETURNS integer
+LANGUAGE c VOLATILE STRICT SECURITY DEFINER PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'authmeter_http_lane_enter';
+COMMENT ON FUNCTION authmeter_http.lane_enter(text) IS
+	'Tells which lane of the gateway this session serves. slow: the backend lowers its processor priority to authmeter.slow_lane_nice for the rest of its life, in its autogroup too where Linux has those; fast and write: nothing. Returns the nice value in force. Raises MA007 (argument_invalid) for another lane.';
+
 INSERT INTO authmeter.access_rule VALUES
+	('gateway', 'function', 'authmeter_http', 'lane_enter'),
 	('gateway', 'function', 'authmeter_http', 'route_list'),
 	('gateway', 'function', 'authmeter_http', 'refusal_list'),
 	('gateway', 'function', 'authmeter_http', 'gateway_config'),

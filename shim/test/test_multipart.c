@@ -141,5 +141,5 @@ main(void)
 	TEST_RUN(members);
 	TEST_RUN(memory);
 	TEST_RUN(request_lifetime);
-	return test_end("multipart");
+	return test_end("shim multipart");
 }
