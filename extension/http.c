@@ -23,6 +23,7 @@
 PG_FUNCTION_INFO_V1(authmeter_http_body_count);
 PG_FUNCTION_INFO_V1(authmeter_http_body_filled);
 PG_FUNCTION_INFO_V1(authmeter_http_body_text);
+PG_FUNCTION_INFO_V1(authmeter_http_body_trimmed);
 PG_FUNCTION_INFO_V1(authmeter_http_network_trusted);
 PG_FUNCTION_INFO_V1(authmeter_http_policy_strict);
 PG_FUNCTION_INFO_V1(authmeter_http_ring_shared);
@@ -124,20 +125,36 @@ authmeter_http_body_text(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text_with_len(value.ptr, value.len));
 }
 
-/* Nothing but Unicode white space, or U+FEFF, which ECMAScript trims as well? */
+/* Unicode white space, or U+FEFF, which ECMAScript trims as well? */
 static bool
-is_blank(amc_span text)
+is_space(uint32_t code_point)
 {
-	uint32_t code_point;
+	return uc_is_property_white_space(code_point) || code_point == 0xFEFF;
+}
+
+/* The text without white space at either end; from the first byte that is no UTF-8 it stays. */
+static amc_span
+trimmed(amc_span text)
+{
+	const char *at = text.ptr;
+	const char *end = text.ptr + text.len;
+	amc_span inner = {text.ptr, 0};
+	uint32_t code_point = 0;
 	size_t step;
 
-	for (; text.len > 0; text.ptr += step, text.len -= step)
+	for (; at < end; at += step)
 	{
-		step = amc_utf8_decode(text.ptr, text.len, &code_point);
-		if (step == 0 || !(uc_is_property_white_space(code_point) || code_point == 0xFEFF))
-			return false;
+		step = amc_utf8_decode(at, end - at, &code_point);
+		if (step == 0)
+			return (amc_span){inner.len == 0 ? at : inner.ptr,
+							  end - (inner.len == 0 ? at : inner.ptr)};
+		if (is_space(code_point))
+			continue;
+		if (inner.len == 0)
+			inner.ptr = at;
+		inner.len = at + step - inner.ptr;
 	}
-	return true;
+	return inner;
 }
 
 /* authmeter_http.body_filled(request, field): the field if it is a string and not blank. */
@@ -147,8 +164,20 @@ authmeter_http_body_filled(PG_FUNCTION_ARGS)
 	amc_span value;
 
 	if (!am_http_body_text(PG_GETARG_JSONB_P(0), text_to_cstring(PG_GETARG_TEXT_PP(1)), &value) ||
-		is_blank(value))
+		trimmed(value).len == 0)
 		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text_with_len(value.ptr, value.len));
+}
+
+/* authmeter_http.body_trimmed(request, field): the field, if it is a string, without its ends. */
+Datum
+authmeter_http_body_trimmed(PG_FUNCTION_ARGS)
+{
+	amc_span value;
+
+	if (!am_http_body_text(PG_GETARG_JSONB_P(0), text_to_cstring(PG_GETARG_TEXT_PP(1)), &value))
+		PG_RETURN_NULL();
+	value = trimmed(value);
 	PG_RETURN_TEXT_P(cstring_to_text_with_len(value.ptr, value.len));
 }
 

@@ -37,12 +37,13 @@ CREATE TABLE authmeter_http.refusal (
 	reason text NOT NULL CHECK (reason IN ('bad_request', 'body_invalid', 'body_too_large', 'not_found',
 		'method_not_allowed', 'fault', 'unavailable')),
 	path text NOT NULL DEFAULT '',
+	style text NOT NULL DEFAULT 'code' CHECK (style IN ('code', 'text')),
 	status integer NOT NULL CHECK (status BETWEEN 400 AND 599),
 	body text NOT NULL,
-	PRIMARY KEY (api, reason, path)
+	PRIMARY KEY (api, reason, path, style)
 );
 COMMENT ON TABLE authmeter_http.refusal IS
-	'Answers that the gateway gives by itself, in the style of each API; path is empty for the whole API, or a route''s path. {{path}} and {{timestamp}} in the body are replaced. Part of the extension, not of the data.';
+	'Answers that the gateway gives by itself, in the style of each API; path is empty for the whole API, or a route''s path; style text stands in the place of code when the API''s setting error_style says so. {{path}}, {{timestamp}} and {{environment}} in the body are replaced. Part of the extension, not of the data.';
 
 CREATE TABLE authmeter_http.deployment (
 	api text NOT NULL,
@@ -63,6 +64,11 @@ CREATE FUNCTION authmeter_http.body_filled(request jsonb, field text) RETURNS te
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'authmeter_http_body_filled';
 COMMENT ON FUNCTION authmeter_http.body_filled(jsonb, text) IS
 	'The field of a request''s body if it is a JSON string with more than white space in it, else NULL. It is not trimmed.';
+
+CREATE FUNCTION authmeter_http.body_trimmed(request jsonb, field text) RETURNS text
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'authmeter_http_body_trimmed';
+COMMENT ON FUNCTION authmeter_http.body_trimmed(jsonb, text) IS
+	'The field of a request''s body if it is a JSON string, without white space at its ends, else NULL.';
 
 CREATE FUNCTION authmeter_http.body_count(request jsonb, field text, minimum bigint, maximum bigint)
 RETURNS bigint
@@ -109,7 +115,7 @@ DECLARE
 	reply authmeter_http.response;
 BEGIN
 	SELECT r.status, NULL, r.body INTO reply FROM authmeter_http.refusal r
-	WHERE r.api = fault_reply.api AND r.reason = fault_reply.fault AND r.path = '';
+	WHERE r.api = fault_reply.api AND r.reason = fault_reply.fault AND r.path = '' AND r.style = 'code';
 	IF NOT FOUND THEN
 		RAISE EXCEPTION 'unknown fault of a request' USING ERRCODE = 'MA080';
 	END IF;
@@ -173,8 +179,12 @@ CREATE FUNCTION authmeter_http.refusal_list(apis text[])
 RETURNS TABLE (api text, reason text, path text, status integer, body text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-	SELECT r.api, r.reason, r.path, r.status, r.body
-	FROM authmeter_http.refusal r WHERE r.api = ANY (apis) ORDER BY r.api, r.reason, r.path;
+	SELECT DISTINCT ON (r.api, r.reason, r.path) r.api, r.reason, r.path, r.status,
+		replace(r.body, '{{environment}}', authmeter.setting_get('authmeter.environment'))
+	FROM authmeter_http.refusal r
+	LEFT JOIN authmeter.setting_list() s ON s.name = r.api || '.error_style'
+	WHERE r.api = ANY (apis) AND r.style IN ('code', s.value)
+	ORDER BY r.api, r.reason, r.path, r.style DESC;
 END;
 COMMENT ON FUNCTION authmeter_http.refusal_list(text[]) IS
 	'The answers that the gateway gives by itself for these APIs.';
@@ -343,6 +353,7 @@ DECLARE
 	component record;
 	variable authmeter_http.deployment;
 	problem text;
+	own regprocedure;
 BEGIN
 	FOR component IN SELECT * FROM authmeter.status() s WHERE s.state <> 'ok' LOOP
 		CONTINUE WHEN component.component NOT IN ('version', 'preload', 'master_key', 'clock');
@@ -372,10 +383,16 @@ BEGIN
 					upper(variable.api), variable.name);
 		END IF;
 	END LOOP;
+	FOR own IN SELECT p.oid::regprocedure FROM unnest(apis) a (api)
+		JOIN pg_proc p ON p.proname = a.api || '_start_check' AND p.pronamespace = 'authmeter_http'::regnamespace
+		ORDER BY a.api
+	LOOP
+		RETURN QUERY EXECUTE format('SELECT * FROM %s', own);
+	END LOOP;
 END
 $$;
 COMMENT ON FUNCTION authmeter_http.start_check(text[]) IS
-	'What speaks against serving these APIs: severity error (the gateway must not start) or warning, message and hint. No row: all is well.';
+	'What speaks against serving these APIs: severity error (the gateway must not start) or warning, message and hint. An API adds its own by a function authmeter_http.<api>_start_check(). No row: all is well.';
 
 CREATE FUNCTION authmeter_http.lane_enter(lane text) RETURNS integer
 LANGUAGE c VOLATILE STRICT SECURITY DEFINER PARALLEL UNSAFE

@@ -23,7 +23,8 @@ our $top = abs_path(dirname(__FILE__) . '/../../../..');
 our $timeout_s = 30;
 
 # new NAME, OPTIONS: environment (production), preload (1), conf (lines of postgresql.conf),
-# shim_conf (lines of the shim's file), secret (of ring vsplugin), start_shim (1).
+# shim_conf (lines of the shim's file), secret (of ring vsplugin), rings (further rings with their
+# secrets), mounts (what is served at the port, "[/PREFIX]=API[,API]"), start_shim (1).
 sub new
 {
 	my ($class, $name, %option) = @_;
@@ -33,6 +34,8 @@ sub new
 		conf => '',
 		shim_conf => '',
 		secret => join('', map { sprintf '%08x', rand(2**32) } 1 .. 6),
+		rings => {},
+		mounts => ['=vsplugin'],
 		start_shim => 1,
 		%option,
 	}, $class;
@@ -73,6 +76,7 @@ SELECT authmeter.grant_access('authmeter_shim', 'gateway');
 SELECT authmeter.setting_set('authmeter.environment', '$self->{environment}');
 SELECT authmeter.key_import('vsplugin', '$self->{secret}');
 SQL
+	$self->sql("SELECT authmeter.key_import('$_', '$self->{rings}{$_}')") for sort keys %{ $self->{rings} };
 	return;
 }
 
@@ -124,12 +128,13 @@ sub spawn_shim
 	my $node = $self->{node};
 	my $conf = $node->basedir . '/shim.conf';
 
+	my $listen = join '', map { "listen = 127.0.0.1:$self->{port}$_\n" } @{ $self->{mounts} };
+
 	$self->{log_file} = $node->basedir . '/shim.log';
 	open my $file, '>', $conf or die "$conf: $!";
 	print $file <<"CONF";
 database = host=@{[$node->host]} port=@{[$node->port]} dbname=postgres user=authmeter_shim
-listen = 127.0.0.1:$self->{port}=vsplugin
-admin = 127.0.0.1:$self->{admin_port}
+${listen}admin = 127.0.0.1:$self->{admin_port}
 $self->{shim_conf}
 CONF
 	close $file or die $!;
