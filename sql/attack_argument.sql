@@ -28,14 +28,15 @@ CREATE FUNCTION test_hostile(type regtype, form text) RETURNS text[] LANGUAGE sq
 -- The calls: all NULL, and each argument hostile among NULLs and among good values.
 CREATE FUNCTION test_calls(function regprocedure) RETURNS SETOF text LANGUAGE sql AS $$
 	WITH a AS (
-		SELECT t.type::regtype AS type, t.n::integer AS n
+		SELECT t.type::regtype AS type, t.n::integer AS n, p.provariadic <> 0 AND t.n = p.pronargs AS variadic
 		FROM pg_proc p, unnest(p.proargtypes::oid[]) WITH ORDINALITY t (type, n) WHERE p.oid = function),
 	bad AS (
 		SELECT 0 AS n, NULL AS value, 'null' AS form
 		UNION ALL
 		SELECT a.n, v, form FROM a, unnest(test_hostile(a.type, 'hostile')) v, unnest(ARRAY['null', 'good']) form)
 	SELECT format('SELECT count(*) FROM %s(%s) r WHERE r IS NULL OR r IS NOT NULL', function::regproc,
-		(SELECT string_agg(CASE WHEN a.n = bad.n THEN value WHEN form = 'good' THEN (test_hostile(a.type, 'good'))[1]
+		(SELECT string_agg(CASE WHEN a.variadic THEN 'VARIADIC ' ELSE '' END
+			|| CASE WHEN a.n = bad.n THEN value WHEN form = 'good' THEN (test_hostile(a.type, 'good'))[1]
 			ELSE 'NULL' END || '::' || a.type, ', ' ORDER BY a.n) FROM a))
 	FROM bad $$;
 CREATE FUNCTION test_state(call text) RETURNS text LANGUAGE plpgsql AS $$

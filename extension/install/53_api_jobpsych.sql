@@ -255,8 +255,11 @@ DECLARE
 	refusal authmeter_http.jobpsych_message;
 	error text;
 BEGIN
-	SELECT m.* INTO STRICT refusal FROM authmeter_http.jobpsych_message m
+	SELECT m.* INTO refusal FROM authmeter_http.jobpsych_message m
 	WHERE m.cause = jobpsych_error.cause;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'unknown cause of a refusal' USING ERRCODE = 'MA080';
+	END IF;
 	error := refusal.code;
 	IF refusal.sentence IS NOT NULL AND authmeter.setting_get('jobpsych.error_style') = 'text' THEN
 		error := replace(refusal.sentence, '{{min}}', authmeter.setting_get('jobpsych.password_min_length'));

@@ -162,8 +162,11 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp A
 DECLARE
 	refusal authmeter_http.autoverse_message;
 BEGIN
-	SELECT m.* INTO STRICT refusal FROM authmeter_http.autoverse_message m
+	SELECT m.* INTO refusal FROM authmeter_http.autoverse_message m
 	WHERE m.cause = autoverse_error.cause;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'unknown cause of a refusal' USING ERRCODE = 'MA080';
+	END IF;
 	RETURN authmeter_http.autoverse_reply(refusal.status,
 		format('{"error":%s,"code":%s}', to_json(refusal.message), to_json(refusal.code)), headers, cookies);
 END
