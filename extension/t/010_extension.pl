@@ -67,11 +67,15 @@ $service->sql("SELECT authmeter.user_password_set('$id', 'correct horse battery 
 $service->sql("SELECT authmeter.meter_create('dump.words', 'word', '{5}')");
 $service->sql("SELECT authmeter.usage_add('$id', 'dump.words', 7, 'key-1')");
 $service->sql("SELECT authmeter.setting_set('vsplugin.threshold', '77')");
+$service->sql("INSERT INTO authmeter.totp (user_id, secret) "
+	  . "VALUES ('$id', authmeter.secret_seal('totp', '$id', 'secret', '12345678901234567890'))");
+my $recovery_code = $service->sql("SELECT (authmeter.totp_recovery_renew('$id'))[1]");
+my $totp_code = q{authmeter.hotp('12345678901234567890', floor(extract(epoch FROM now()) / 30)::bigint)};
 my $token =
   $service->sql("SELECT authmeter.token_issue('$id', 'vsplugin', 'access', lifetime => '1 hour')");
 my $dump = $node->basedir . '/dump.sql';
 command_ok([ 'pg_dump', '-h', $node->host, '-p', $port, '-f', $dump, 'postgres' ], 'pg_dump');
-unlike(slurp_file($dump), qr/sk-keep|\Q$service->{secret}\E|correct horse/, 'no secret in the dump');
+unlike(slurp_file($dump), qr/sk-keep|\Q$service->{secret}\E|correct horse|$recovery_code|12345678901234567890/, 'no secret in the dump');
 $node->safe_psql('postgres', 'CREATE DATABASE restored');
 command_ok(
 	[ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-h', $node->host, '-p', $port, '-f', $dump, 'restored' ],
@@ -88,6 +92,9 @@ is( $node->safe_psql(
 is( $node->safe_psql(
 		'restored', "SELECT outcome FROM authmeter.token_verify('$token', 'vsplugin', 'access')"),
 	'ok', 'keys are kept, with the master key');
+is( $node->safe_psql('restored',
+		"SELECT string_agg(outcome, ',') FROM unnest(ARRAY[$totp_code, '$recovery_code']) c, authmeter.totp_verify('$id', c)"),
+	'ok,ok', 'so are the second factor and its recovery codes');
 is( $node->safe_psql('restored', 'SELECT count(*), count(DISTINCT name) FROM authmeter.meter'),
 	$service->sql('SELECT count(*), count(DISTINCT name) FROM authmeter.meter'), 'builtin rows are not doubled');
 is( $node->safe_psql('restored', "SELECT authmeter.meter_create('dump.pages')"),

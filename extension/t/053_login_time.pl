@@ -27,6 +27,7 @@ SELECT authmeter.user_create('cheap\@example.com', 'correct horse');
 SELECT authmeter.setting_set('authmeter.bcrypt_cost', '$cost');
 SELECT authmeter.user_create('right\@example.com', 'correct horse'), authmeter.user_create('bare\@example.com');
 SELECT authmeter.user_disable((authmeter.user_create('off\@example.com', 'correct horse')).user_id);
+SELECT authmeter.registration_start('pending\@example.com', 'correct horse', NULL, 'test');
 SQL
 my $node = $s->{node};
 my $dbh = DBI->connect('dbi:Pg:dbname=postgres;host=' . $node->host . ';port=' . $node->port,
@@ -45,6 +46,7 @@ my %attempts = (
 	'no address' => [ 'nobody', 'correct horse' ],
 	'no password set' => [ 'bare@example.com', 'correct horse' ],
 	'disabled, right password' => [ 'off@example.com', 'correct horse' ],
+	'wrong password, pending registration' => [ 'pending@example.com', 'wrong horse' ],
 	'wrong password, cheaper hash' => [ 'cheap@example.com', 'wrong horse' ]);
 my (%least, %answer);
 
