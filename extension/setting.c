@@ -166,18 +166,24 @@ lookup_or_raise(const char *name)
 	return id;
 }
 
-/* The bound that depends on another setting: cheap bcrypt is for development. */
+/* Bounds that depend on another setting: cheap bcrypt is for development. */
 static const char *
 cross_check(AmSettingId id, const AmSettingValue *value)
 {
-	if (id == AM_SETTING_BCRYPT_COST && value->number < BCRYPT_COST_PRODUCTION_MIN &&
-		!am_setting_development())
-		return psprintf("The value must be at least %d outside development.",
-						BCRYPT_COST_PRODUCTION_MIN);
-	if (id == AM_SETTING_ENVIRONMENT && value->number == 0 &&
-		am_setting_int(AM_SETTING_BCRYPT_COST) < BCRYPT_COST_PRODUCTION_MIN)
-		return psprintf("Set authmeter.bcrypt_cost to at least %d first.",
-						BCRYPT_COST_PRODUCTION_MIN);
+	static const AmSettingId costs[] = {AM_SETTING_BCRYPT_COST, AM_SETTING_QUIZZER_BCRYPT_ROUNDS};
+	bool to_production = id == AM_SETTING_ENVIRONMENT && value->number == 0;
+	int i;
+
+	for (i = 0; i < lengthof(costs); i++)
+	{
+		if (id == costs[i] && value->number < BCRYPT_COST_PRODUCTION_MIN &&
+			!am_setting_development())
+			return psprintf("The value must be at least %d outside development.",
+							BCRYPT_COST_PRODUCTION_MIN);
+		if (to_production && am_setting_int(costs[i]) < BCRYPT_COST_PRODUCTION_MIN)
+			return psprintf("Set %s to at least %d first.", am_setting_table[costs[i]].name,
+							BCRYPT_COST_PRODUCTION_MIN);
+	}
 	return NULL;
 }
 

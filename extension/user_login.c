@@ -14,7 +14,8 @@
  * an unknown one.
  *
  * Guesses: failures are counted for (address of the account, address of the client), whether or not
- * the account exists. The count is looked at before the work and again before the verdict, so that
+ * the account exists; where accounts have another name, too, one that nobody has stands in for the
+ * address. The count is looked at before the work and again before the verdict, so that
  * of many parallel guesses no more verdicts are told than the limit allows. A failure is counted as
  * soon as it is known, before the work that hides which one it is: a caller who cancels in that
  * time has learnt something. A success counts nothing and never waits for another.
@@ -79,6 +80,7 @@ static AmPlan rehash_plan = {"UPDATE authmeter.user SET password_hash = $3 WHERE
 typedef struct Login
 {
 	const char *email; /* canonical; NULL = no address, which is like an unknown one */
+	const char *name;  /* what was typed where no address belongs to it; NULL = nothing */
 	const char *password;
 	size_t password_len;
 	const char *address;
@@ -141,7 +143,11 @@ limit_prepare(Login *login)
 
 	(void) am_setting_rate(AM_SETTING_LOGIN_FAILURES, &login->rate);
 	am_ratelimit_address_key(login->address, address);
-	login->rate_key = psprintf("%s %s", address, login->email != NULL ? login->email : "");
+	/* A name that belongs to nobody has a count of its own, as the account would have. */
+	login->rate_key = psprintf("%s %s", address,
+							   login->email != NULL  ? login->email
+							   : login->name != NULL ? login->name
+													 : "");
 	if (login->rate.count > 0)
 		am_ratelimit_require_countable();
 }
@@ -272,14 +278,15 @@ login_decide(FunctionCallInfo fcinfo, Login *login)
 	return login_result(fcinfo, "ok", login);
 }
 
-/* authmeter.user_login(email, password, address, request_id) */
+/* authmeter.user_login(email, password, address, request_id, name) */
 Datum
 authmeter_user_login(PG_FUNCTION_ARGS)
 {
 	Login login = {.email = PG_ARGISNULL(0) ? NULL : am_user_email(PG_GETARG_DATUM(0)),
 				   .password = "",
 				   .address = text_argument(fcinfo, 2),
-				   .request_id = text_argument(fcinfo, 3)};
+				   .request_id = text_argument(fcinfo, 3),
+				   .name = text_argument(fcinfo, 4)};
 
 	if (!PG_ARGISNULL(1) &&
 		!am_password_argument(PG_GETARG_DATUM(1), &login.password, &login.password_len))

@@ -13,7 +13,7 @@ SELECT severity FROM authmeter_http.start_check('{nosuch}') WHERE message LIKE '
 SELECT * FROM authmeter_http.deployment_list('{vsplugin}');
 SELECT * FROM authmeter_http.deployment_list('{nosuch}');
 SET ROLE regress_vsplugin_gateway;
-SELECT authmeter_http.deployment_import('vsplugin', 'MONGO_URI', 'x'), authmeter_http.deployment_import('quizzer', 'JWT_SECRET', 'x'),
+SELECT authmeter_http.deployment_import('vsplugin', 'MONGO_URI', 'x'), authmeter_http.deployment_import('nosuch', 'JWT_SECRET', 'x'),
 	authmeter_http.deployment_import('vsplugin', 'JWT_SECRET', ''), authmeter_http.deployment_import('vsplugin', 'JWT_SECRET', NULL);
 SELECT authmeter_http.deployment_import('vsplugin', 'JWT_SECRET', 'your-256-bit-secret');
 -- A short secret is for development only: a warning there, and production does not start with it.

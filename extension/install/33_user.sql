@@ -68,12 +68,13 @@ COMMENT ON FUNCTION authmeter.user_password_set(uuid, text, integer, uuid, integ
 	'Gives a user a new password, revokes all its tokens, ends its sessions with all APIs and kills its pending one-time codes and tokens: use up the one that proves the caller first. The session keep_session stays: its access tokens are revoked, its refresh token is good; session_renew replaces it. bcrypt_cost is 10 to 15 (from 4 in development), NULL: as authmeter.bcrypt_cost says. Outcomes: password_set, not_found, password_too_short, password_too_long, password_invalid. Raises MA007 (argument_invalid).';
 
 CREATE FUNCTION authmeter.user_login(
-	email text, password text, address text DEFAULT NULL, request_id text DEFAULT NULL)
+	email text, password text, address text DEFAULT NULL, request_id text DEFAULT NULL,
+	name text DEFAULT NULL)
 RETURNS authmeter.login_result
 LANGUAGE c VOLATILE SECURITY DEFINER PARALLEL UNSAFE COST 100000
 AS 'MODULE_PATHNAME', 'authmeter_user_login';
-COMMENT ON FUNCTION authmeter.user_login(text, text, text, text) IS
-	'Checks a password. Outcomes: ok; refused, which takes the same time and shows the same for an unknown address, a wrong password, no password and a disabled user (audit_list has the true reason); unverified, for the right password of the newest pending registration of an address without a user; password_too_long (over 72 bytes, found before anything else); rate_limited after authmeter.login_failures failures of this account from this client address (NULL: one bucket for all unknown addresses). A hash cheaper than authmeter.bcrypt_cost is renewed on success. Until the transaction ends the user can be neither disabled nor given another password. Raises MA008 (transaction_block) inside a transaction block when the library is not preloaded.';
+COMMENT ON FUNCTION authmeter.user_login(text, text, text, text, text) IS
+	'Checks a password. Outcomes: ok; refused, which takes the same time and shows the same for an unknown address, a wrong password, no password and a disabled user (audit_list has the true reason); unverified, for the right password of the newest pending registration of an address without a user; password_too_long (over 72 bytes, found before anything else); rate_limited after authmeter.login_failures failures of this account from this client address (NULL: one bucket for all unknown addresses). name is for logins by another name than the address: when nobody has it, pass it (1 to 255 bytes) with email NULL, so that it is refused and counted as an account''s would be. A hash cheaper than authmeter.bcrypt_cost is renewed on success. Until the transaction ends the user can be neither disabled nor given another password. Raises MA008 (transaction_block) inside a transaction block when the library is not preloaded.';
 
 CREATE FUNCTION authmeter.user_find(email text) RETURNS SETOF authmeter.user_info
 LANGUAGE sql STABLE SECURITY DEFINER PARALLEL UNSAFE ROWS 1 SET search_path = pg_catalog, pg_temp
