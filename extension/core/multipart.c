@@ -148,15 +148,18 @@ header_line_end(amc_multipart *reader)
 	reader->line_len = 0;
 }
 
-/* One byte of a header line that is not its end. */
+/*
+ * One byte of a header line that is not its end. Control characters may stand in a file name:
+ * who keeps the name removes them. What would end a line or a C string may not.
+ */
 static void
 header_byte(amc_multipart *reader, char c)
 {
-	bool control = (uint8_t) c < 0x20 ? c != '\t' : c == 0x7f;
+	bool refused = c == '\0' || c == '\n';
 
 	if (c == '\r')
 		reader->phase = AMC_MULTIPART_HEADER_FEED;
-	else if (control || reader->line_len == sizeof(reader->line) ||
+	else if (refused || reader->line_len == sizeof(reader->line) ||
 			 ++reader->header_bytes > AMC_MULTIPART_HEADER_BYTES_MAX)
 		reader->phase = AMC_MULTIPART_MALFORMED;
 	else

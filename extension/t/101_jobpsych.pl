@@ -1,109 +1,22 @@
-# The jobpsych API over HTTP, row by row of its contract, in both policies: status, headers, cookies,
-# whole bodies, and the state left behind. All bodies in both error styles are in sql/api_jobpsych.sql.
+# The jobpsych API over HTTP, row by row of its contract, in both policies: accounts, sessions and
+# passwords. Status, headers, cookies, whole bodies, and the state left behind. All bodies in both
+# error styles are in sql/api_jobpsych.sql.
 use strict;
 use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/lib";
+use Authmeter::Jobpsych;
 use Authmeter::Load;
-use Authmeter::Service;
 use MIME::Base64 qw(decode_base64url encode_base64url);
-use Digest::SHA qw(hmac_sha256 hmac_sha256_hex sha256_hex);
+use Digest::SHA qw(hmac_sha256 sha256_hex);
 use JSON::PP;
 use Test::More;
 
-use constant { CALLS => 64, FILE_MAX => 10_485_760 };
+use constant CALLS => 64;
 
-my %secret = ('jobpsych' => 'kT9vN2qLrW8yUe4sDf6gHj1kPz3xCb5m-jobpsych-access',
-	'jobpsych-refresh' => 'pQ4mX7wErT1yUi9oPa2sDf5gHj8kLz3xC-jobpsych-refresh');
-my $s = Authmeter::Service->new('jobpsych', environment => 'development', rings => \%secret,
-	mounts => [ '=jobpsych', '/s/jobpsych=jobpsych' ], start_shim => 0,
-	shim_conf => "fast_queue_wait_ms = 20000\nfast_deadline_ms = 30000\nwrite_queue_wait_ms = 20000\nwrite_deadline_ms = 30000");
-$s->sql("SELECT authmeter.setting_set('authmeter.bcrypt_cost', '4')");
-$s->start_shim;
-
-sub set
-{
-	my ($name, $value) = @_;
-	$s->sql("SELECT authmeter.setting_set('$name', " . (defined $value ? "'$value'" : 'NULL') . ')');
-	return;
-}
-
-# What differs from call to call, by a name.
-sub masked
-{
-	my ($text) = @_;
-	$text =~ s/[\w-]{8,}\.[\w-]{8,}\.[\w-]{20,}/<jwt>/g;
-	$text =~ s/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/<time>/g;
-	$text =~ s/"uptime":\d+(?:\.\d{1,3})?/"uptime":<s>/g;
-	return $text;
-}
-
-# answer NAME, REPLY, STATUS, BODY, HEADERS: also what every answer has (contract A1, A3). A Set-Cookie
-# that is not among HEADERS must not come.
-sub answer
-{
-	my ($name, $reply, $status, $body, %headers) = @_;
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-
-	subtest $name => sub {
-		my $h = $reply->{headers};
-		is($reply->{status}, $status, 'status');
-		is(masked($reply->{body}), $body, 'body') if defined $body;
-		is_deeply($h->{'content-type'}, ['application/json; charset=utf-8'], 'content type');
-		is_deeply($h->{'x-content-type-options'}, ['nosniff'], 'nosniff');
-		is_deeply($h->{'cache-control'}, ['no-store'], 'no-store');
-		ok(!exists $h->{'x-powered-by'}, 'no x-powered-by');
-		unlike($h->{server}[0] // '', qr/\d/, 'no server version');
-		my @cookies = map { masked($_) } @{ $h->{'set-cookie'} // [] };
-		is_deeply(\@cookies, $headers{'set-cookie'} // [], 'cookies');
-		delete $headers{'set-cookie'};
-		is_deeply($h->{$_}, $headers{$_}, $_) for sort keys %headers;
-	};
-	return $reply;
-}
-
-sub refusal
-{
-	my ($message, $code, $more) = @_;
-	return qq({"success":false,"message":"$message","error":"$code","code":"$code") . ($more // '') . '}';
-}
-
-my %no = (
-	validation => refusal('Validation Error', 'VALIDATION_ERROR'),
-	lower => refusal('Validation error', 'VALIDATION_ERROR'),
-	taken => refusal('User already exists', 'USER_EXISTS'),
-	credentials => refusal('Invalid credentials', 'INVALID_CREDENTIALS'),
-	cookie => refusal('Refresh token required', 'UNAUTHORIZED'),
-	refresh => refusal('Invalid refresh token', 'TOKEN_VERIFICATION_FAILED'),
-	bearer => refusal('Access token is required', 'UNAUTHORIZED'),
-	access => refusal('Invalid or expired access token', 'TOKEN_VERIFICATION_FAILED'),
-	user => refusal('User not found', 'USER_NOT_FOUND'),
-	nobody => refusal('User not found', 'USER_NOT_FOUND', ',"filesUploaded":0'),
-	current => refusal('Invalid current password', 'INVALID_CREDENTIALS'),
-	reset_required => refusal('Reset token required', 'RESET_TOKEN_REQUIRED'),
-	reset_token => refusal('Invalid or expired reset token', 'INVALID_RESET_TOKEN'),
-	email => refusal('Email is required', 'VALIDATION_ERROR'),
-	format => refusal('Invalid email format', 'VALIDATION_ERROR'),
-	token_required => refusal('Token is required', 'VALIDATION_ERROR'),
-	token => refusal('Invalid or expired token', 'TOKEN_VERIFICATION_FAILED'),
-	no_file => refusal('No file provided', 'VALIDATION_ERROR'),
-	type => refusal('Invalid file type. Only PDF, DOC, DOCX, TXT, and image files are allowed.', 'VALIDATION_ERROR'),
-	file_large => refusal('File too large', 'PAYLOAD_TOO_LARGE'),
-	large => refusal('Request body too large', 'PAYLOAD_TOO_LARGE'),
-	quota => refusal('Upload limit reached', 'UPLOAD_LIMIT_REACHED'),
-	limit => refusal('Too many requests', 'RATE_LIMITED'),
-	method => refusal('Method not allowed', 'METHOD_NOT_ALLOWED'),
-);
-
-my @cookie = ('refreshToken=<jwt>; HttpOnly; Secure; SameSite=Strict; Max-Age=604800; Path=/api/auth');
-my @cleared = ('refreshToken=; HttpOnly; Secure; SameSite=Strict; Max-Age=0; Path=/api/auth');
-
-sub bearer { return (Authorization => "Bearer $_[0]") }
-sub access { return decode_json($_[0]->{body})->{accessToken} }
-sub refresh_of { return $_[0]->{headers}{'set-cookie'}[0] =~ /^refreshToken=([^;]+)/ ? $1 : undef }
-sub claims { return decode_json(decode_base64url((split /\./, $_[0])[1])) }
-sub body { return encode_json({@_}) }
+my $s = Authmeter::Jobpsych->new('jobpsych');
+my %secret = %{ $s->{rings} };
 
 sub jwt
 {
@@ -112,25 +25,15 @@ sub jwt
 	return "$input." . encode_base64url(hmac_sha256($input, $secret));
 }
 
-sub sign_in
-{
-	my ($email, $password) = @_;
-	return $s->post('/api/auth/login', body(email => $email, password => $password));
-}
+sub set { return $s->set(@_) }
+sub sign_in { return $s->sign_in(@_) }
+sub profile { return $s->request('GET', '/api/auth/profile', { bearer($_[0]) }) }
+sub stored { return $s->sql("SELECT coalesce(refresh_token, 'none') FROM authmeter.jobpsych_users WHERE email = '$_[0]'") }
 
 sub refresh
 {
 	my (@tokens) = @_;
 	return $s->request('POST', '/api/auth/refresh', { Cookie => join('; ', map { "refreshToken=$_" } @tokens) });
-}
-
-sub profile { return $s->request('GET', '/api/auth/profile', { bearer($_[0]) }) }
-sub stored { return $s->sql("SELECT coalesce(refresh_token, 'none') FROM authmeter.jobpsych_users WHERE email = '$_[0]'") }
-
-sub user_json
-{
-	my ($id, $name, $email, $company, $files, $more) = @_;
-	return qq({"id":"$id","name":"$name","email":"$email","company_name":"$company","filesUploaded":$files) . ($more // '') . '}';
 }
 
 sub session_json
@@ -382,92 +285,6 @@ answer('strict reuse: a displaced token', refresh(refresh_of($successor)), 401, 
 answer('strict reuse: never ends a newer login', refresh(refresh_of($newer)), 200, $renewed, 'set-cookie' => \@cookie);
 set('jobpsych.refresh_reuse');
 
-# ---- upload quota -----------------------------------------------------------------------------------------------------
-
-my $bob = access(sign_in('bob@example.com', 'mailed secret'));
-sub uploads { my ($email, %headers) = @_; return $s->request('GET', "/api/auth/user-uploads/$email", \%headers) }
-sub increment { my ($email, %headers) = @_; return $s->post('/api/auth/increment-upload', body(email => $email), \%headers) }
-sub quota { my ($email, $files, $limit) = @_; $limit //= 10; return qq("email":"$email","filesUploaded":$files,"limit":$limit,"remaining":) . ($files > $limit ? 0 : $limit - $files) }
-sub shown { return '{"success":true,' . quota(@_) . ',"message":"Upload statistics retrieved successfully"}' }
-sub counted { return '{"success":true,"message":"Upload count incremented successfully",' . quota(@_) . '}' }
-sub full { return refusal('Upload limit reached', 'UPLOAD_LIMIT_REACHED', ',' . quota(@_)) }
-
-answer('user-uploads', uploads('Bob%40Example.com'), 200, shown('bob@example.com', 0));
-answer('user-uploads: unknown', uploads('no@example.com'), 404, $no{nobody});
-answer("user-uploads: $_", uploads($_), 400, $no{format}) for 'nobody', '%zz', 'a%20b@example.com';
-answer('increment', increment('BOB@example.com'), 200, counted('bob@example.com', 1));
-answer('increment: unknown', increment('no@example.com'), 404, $no{user});
-answer("increment: $_", $s->post('/api/auth/increment-upload', $_), 400, $no{email}) for '', '{}', '{"email":""}', '{"email":5}';
-answer('increment: no address', increment('nobody'), 400, $no{format});
-increment('bob@example.com') for 2 .. 9;
-answer('increment: to the limit', increment('bob@example.com'), 200, counted('bob@example.com', 10));
-answer('increment: past the limit', increment('bob@example.com'), 200, counted('bob@example.com', 11));
-answer('user-uploads: never below 0', uploads('bob@example.com'), 200, shown('bob@example.com', 11));
-answer('upload-stats', $s->request('GET', '/api/auth/upload-stats', { bearer($bob) }), 200,
-	qq({"success":true,"stats":{"email":"bob\@example.com","name":"$letters","totalUploads":11,"limit":10,"remaining":0,"percentage":100,"canUpload":false}}));
-set('jobpsych.enforce_upload_limit', 'on');
-answer('increment: enforced', increment('bob@example.com'), 429, full('bob@example.com', 11));
-set('jobpsych.upload_limit', '30');
-answer('upload-stats: at most two decimals', $s->request('GET', '/api/auth/upload-stats', { bearer($bob) }), 200,
-	qq({"success":true,"stats":{"email":"bob\@example.com","name":"$letters","totalUploads":11,"limit":30,"remaining":19,"percentage":36.67,"canUpload":true}}));
-{
-	my $body = body(email => 'bob@example.com');
-	my $bytes = "POST /api/auth/increment-upload HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: " . length($body) . "\r\n\r\n$body";
-	my $sum = Authmeter::Load::finish(Authmeter::Load::start(CALLS, sub { return { Authmeter::Load::client($s->{port})->send($bytes) => 1 } }));
-	is_deeply($sum, { 200 => 19, 429 => CALLS - 19 }, 'parallel increments with 19 left: exactly 19 pass');
-	answer('and are counted', uploads('bob@example.com'), 200, shown('bob@example.com', 30, 30));
-}
-set('jobpsych.enforce_upload_limit');
-set('jobpsych.upload_limit');
-
-set('jobpsych.upload_routes', 'strict');
-for my $call ([ 'user-uploads', \&uploads, shown('bob@example.com', 30), $no{nobody} ], [ 'increment', \&increment, undef, $no{user} ])
-{
-	my ($name, $code, $body, $unknown) = @$call;
-	answer("strict $name: field checks first", $code->('nobody'), 400, $no{format});
-	answer("strict $name: nothing", $code->('bob@example.com'), 401, $no{bearer});
-	answer("strict $name: bad token", $code->('bob@example.com', bearer('abc')), 401, $no{access});
-	answer("strict $name: token of another user", $code->('bob@example.com', bearer($access)), 404, $no{nobody});
-	answer("strict $name: unknown address", $code->('no@example.com', bearer($access)), 404, $no{nobody});
-	answer("strict $name: service token of another scope", $code->('bob@example.com', 'X-Service-Token' => $reset_token), 401, $no{bearer});
-	answer("strict $name: own token", $code->('bob@example.com', bearer($bob)), 200, $body);
-	answer("strict $name: service token, unknown address", $code->('no@example.com', 'X-Service-Token' => $upload_token), 404, $unknown);
-}
-answer('strict user-uploads: service token', uploads('bob@example.com', 'X-Service-Token' => $upload_token), 200, shown('bob@example.com', 31));
-set('jobpsych.trusted_networks', '127.0.0.0/8');
-answer('strict increment: trusted network', increment('bob@example.com'), 200, counted('bob@example.com', 32));
-set('jobpsych.trusted_networks');
-set('jobpsych.upload_routes');
-
-# ---- token checks --------------------------------------------------------------------------------------------------------
-
-sub verify { return $s->post('/api/auth/verify-token', $_[0]) }
-my $decoded = '"decoded":{"userId":"2","email":"bob@example.com","iat":' . claims($bob)->{iat} . ',"exp":' . claims($bob)->{exp} . '}';
-sub valid { return qq({"success":true,"message":"Token is valid",$decoded,"tokenInfo":{"algorithm":"HS256","expiresIn":"15m","secretLength":$_[0]}}) }
-answer('verify-token', verify(body(token => $bob)), 200, valid(48));
-answer("verify-token: $_", verify($_), 400, $no{token_required}) for '', '{}', map { qq({"token":$_}) } qw(null "" false 0 0.0);
-answer("verify-token: $_", verify(qq({"token":$_})), 401, $no{token}) for '"abc"', '" "', '1', 'true', '[]', '{}', qq("$refresh");
-sub info
-{
-	my ($length, $first, $last) = @_;
-	return qq({"success":true,"message":"JWT configuration information","jwtInfo":{"algorithm":"HS256","accessTokenExpiry":"15m","refreshTokenExpiry":"7d","secretLength":$length,)
-	  . qq("secretFirstChars":"$first","secretLastChars":"$last","environment":"development","timestamp":"<time>"},"note":"Share this info with FastAPI team to ensure JWT secrets match"});
-}
-answer('jwt-info', $s->request('GET', '/api/auth/jwt-info'), 200, info(48, 'kT9vN2qLrW', 'ych-access'));
-set('jobpsych.jwt_info', 'strict');
-set('jobpsych.verify_token', 'strict');
-my $fingerprint = hmac_sha256_hex('authmeter jwt-info', $secret{jobpsych});
-answer('jwt-info: strict', $s->request('GET', '/api/auth/jwt-info'), 200, info(64, substr($fingerprint, 0, 10), substr($fingerprint, -10)));
-answer('verify-token: strict', verify(body(token => $bob)), 200, valid(64));
-{
-	my $client = Authmeter::Load::client($s->{port});
-	my %seen;
-	$seen{ $client->send("POST /api/auth/verify-token HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n") }++ for 1 .. 121;
-	is_deeply(\%seen, { 400 => 119, 429 => 2 }, 'strict verify-token: 120 a minute');
-	$reply = answer('strict verify-token: limited', verify(body(token => $bob)), 429, $no{limit});
-	like($reply->{headers}{'retry-after'}[0], qr/^(?:[1-9]|[1-5]\d|60)$/, 'Retry-After within the minute');
-}
-set('jobpsych.jwt_info');
-set('jobpsych.verify_token');
-
+is($s->stop_shim, 0, 'the shim stops cleanly');
+unlike($s->shim_log, qr/\Q$_\E/, 'nothing secret in its log') for $access, $refresh, $mailed, $reset_token, 'mailed secret';
 done_testing();
