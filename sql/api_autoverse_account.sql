@@ -145,6 +145,20 @@ SELECT authmeter.setting_set('authmeter.two_factor_failures', '2/1h');
 SELECT * FROM test_times(2, 'login', test_body('email', 'av-kim@example.com', 'password', 'Tulip-42?x', 'otp', '000000'));
 SELECT status, headers ? 'Retry-After' AS retry_after, body FROM test_post('totp_disable', '{"code":"000000"}', :'jar'::jsonb || '{"ip":"192.0.2.10"}');
 SELECT authmeter.setting_set('authmeter.two_factor_failures', NULL);
+-- Planted by who had registered her address without a proof: the reset takes his authenticator away too.
+SELECT (authmeter.user_create('av-pia@example.com', 'Evil-Pass-1!')).outcome;
+SELECT status FROM test_login('av-pia@example.com', 'Evil-Pass-1!');
+SELECT test_jar() AS his \gset
+SELECT status FROM test_call('totp_enroll', :'his');
+SELECT status FROM test_post('totp_confirm', test_body('code', test_totp(test_last('{secret}'))), :'his');
+SELECT status FROM test_login('av-pia@example.com', 'Evil-Pass-1!');
+SELECT status FROM test_post('reset_password', test_body('token', test_reset_token('av-pia@example.com'), 'newPassword', 'Tulip-42?x'));
+SELECT status FROM test_login('av-pia@example.com');
+-- A proven owner's own stays.
+SELECT status FROM test_post('reset_password', test_body('token', test_reset_token('av-kim@example.com'), 'newPassword', 'Tulip-42?x'));
+SELECT status FROM test_login('av-kim@example.com');
+SELECT status FROM test_post('login', test_body('email', 'av-kim@example.com', 'password', 'Tulip-42?x', 'otp', :'recovery_3'));
+SELECT test_jar() AS jar \gset
 -- An access token alone does not take it away, neither here nor by the switch.
 SELECT f, b, r.status, r.body FROM (VALUES ('totp_disable', '{}'), ('totp_disable', '{"code":"000000"}'), ('totp_disable', '{"password":"wrong"}'), ('two_factor', '{"enabled":false}'), ('two_factor', '{"enabled":false,"password":"wrong"}')) t (f, b),
 	test_post(f, b, :'jar') r;

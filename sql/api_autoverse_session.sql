@@ -28,7 +28,8 @@ SELECT n, r.status FROM generate_series(0, 4) n, test_get('me', jsonb_build_obje
 SELECT status FROM test_get('me', jsonb_build_object('cookies', '{"accessToken":["x"]}'::jsonb, 'bearer', :'token'));
 SELECT r.* FROM unnest(ARRAY['{"cookies":{"accessToken":[""]}}', '{"cookies":{"accessToken":"x"}}', '{"bearer":""}', '{"bearer":5}', '{"cookies":{"accessToken":["x"]}}', '{"bearer":"x"}']) q, test_get('me', q::jsonb) r;
 -- Tokens that are none here: of another use, another API, another secret.
-SELECT authmeter.key_import('vsplugin', 'kT9vN2qLrW8yUe4sDf6gHj1kPz3xCb5m-vsplugin') IS NOT NULL AS ring WHERE NOT EXISTS (SELECT FROM authmeter.key_list() WHERE ring = 'vsplugin' AND state = 'active') \gset none_
+SELECT count(i.kid) AS made FROM (SELECT authmeter.key_import('vsplugin', 'kT9vN2qLrW8yUe4sDf6gHj1kPz3xCb5m-vsplugin') AS kid
+	WHERE NOT EXISTS (SELECT FROM authmeter.key_list() WHERE ring = 'vsplugin' AND state = 'active')) i \gset
 SELECT k, r.status, r.body FROM (VALUES ('refresh', :'jar'::jsonb#>>'{cookies,refreshToken,0}'),
 	('verification', authmeter.one_time_token_issue('autoverse', 'verification', 'av-sam@example.com', :'sam', '1 hour', 'jwt')),
 	('other api', authmeter.token_issue(:'sam', 'vsplugin', 'access')), ('tampered', left(:'token', -2) || 'xx'), ('none', 'a.b.c'),

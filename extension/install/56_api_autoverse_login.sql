@@ -184,8 +184,8 @@ DECLARE
 	proof record;
 BEGIN
 	IF token IS NULL THEN
-		proof := authmeter.otp_verify('account-verification', email, authmeter_http.body_text(request, 'otp'), false);
-		RETURN CASE WHEN proof.outcome <> 'ok' THEN 'otp_refused' END;
+		RETURN CASE WHEN (authmeter.otp_verify('account-verification', email, authmeter_http.body_text(request, 'otp'),
+			false)).outcome <> 'ok' THEN 'otp_refused' END;
 	END IF;
 	proof := authmeter.one_time_token_check(token, 'autoverse');
 	RETURN CASE WHEN proof.outcome <> 'ok' THEN 'register_token_expired'

@@ -48,7 +48,8 @@ DECLARE
 	by_token boolean := coalesce(jsonb_typeof(request#>'{body,verificationToken}'), 'null') <> 'null';
 	details text := authmeter_http.autoverse_field_errors(request,
 		CASE WHEN by_token THEN 'verificationToken' ELSE 'currentPassword' END, 'newPassword');
-	proof record;
+	by_password record;
+	refusal text;
 	set_outcome text;
 	session authmeter.session_result;
 BEGIN
@@ -57,15 +58,16 @@ BEGIN
 	ELSIF details IS NOT NULL THEN
 		RETURN authmeter_http.autoverse_invalid(details, caller.headers);
 	ELSIF by_token THEN
-		proof := authmeter_http.autoverse_token_refusal(token, caller.email, '{verification,password-reset}');
+		refusal := (authmeter_http.autoverse_token_refusal(token, caller.email, '{verification,password-reset}')).refusal;
 	ELSE
-		proof := authmeter_http.autoverse_password_refusal(request, caller,
+		by_password := authmeter_http.autoverse_password_refusal(request, caller,
 			authmeter_http.body_text(request, 'currentPassword'), caller.headers);
+		refusal := by_password.refusal;
+		caller.headers := by_password.headers;
 	END IF;
-	IF proof.refusal IS NOT NULL THEN
-		PERFORM authmeter_http.autoverse_audit(request, 'change_password', caller.user_id, proof.refusal);
-		RETURN authmeter_http.autoverse_error(proof.refusal,
-			CASE WHEN by_token THEN caller.headers ELSE proof.headers END);
+	IF refusal IS NOT NULL THEN
+		PERFORM authmeter_http.autoverse_audit(request, 'change_password', caller.user_id, refusal);
+		RETURN authmeter_http.autoverse_error(refusal, caller.headers);
 	END IF;
 	IF by_token THEN
 		PERFORM authmeter.one_time_token_use(token);
@@ -113,16 +115,16 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 DECLARE
 	token text := coalesce(authmeter_http.body_text(request, 'verificationToken'), authmeter_http.body_text(request, 'token'));
 	email text := authmeter.user_email_canonical(authmeter_http.body_text(request, 'email'));
-	proof record;
+	by_token record;
 BEGIN
 	IF token IS NULL THEN
-		proof := authmeter.otp_verify('password-reset', email, authmeter_http.body_text(request, 'otp'), false);
-		refusal := CASE WHEN proof.outcome <> 'ok' THEN 'otp_refused' END;
+		refusal := CASE WHEN (authmeter.otp_verify('password-reset', email, authmeter_http.body_text(request, 'otp'),
+			false)).outcome <> 'ok' THEN 'otp_refused' END;
 		address := email;
 	ELSE
-		proof := authmeter_http.autoverse_token_refusal(token, email, '{password-reset}');
-		refusal := CASE proof.refusal WHEN 'token_expired' THEN 'token_refused' ELSE proof.refusal END;
-		address := coalesce(proof.address, email);
+		by_token := authmeter_http.autoverse_token_refusal(token, email, '{password-reset}');
+		refusal := CASE by_token.refusal WHEN 'token_expired' THEN 'token_refused' ELSE by_token.refusal END;
+		address := coalesce(by_token.address, email);
 	END IF;
 END
 $$;
@@ -271,17 +273,18 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 DECLARE
 	code text := coalesce(authmeter_http.body_filled(request, 'otp'), authmeter_http.body_filled(request, 'code'));
 	password text := authmeter_http.body_filled(request, 'password');
-	checked record;
+	by_code record;
+	by_password record;
 BEGIN
 	headers := caller.headers;
 	IF code IS NOT NULL THEN
-		checked := authmeter.totp_verify(caller.user_id, code, request->>'ip', request->>'id');
-		refusal := CASE checked.outcome WHEN 'ok' THEN NULL WHEN 'rate_limited' THEN 'limit_login' ELSE 'otp_refused' END;
-		headers := authmeter_http.autoverse_retry_after(headers, checked.retry_after_s);
+		by_code := authmeter.totp_verify(caller.user_id, code, request->>'ip', request->>'id');
+		refusal := CASE by_code.outcome WHEN 'ok' THEN NULL WHEN 'rate_limited' THEN 'limit_login' ELSE 'otp_refused' END;
+		headers := authmeter_http.autoverse_retry_after(headers, by_code.retry_after_s);
 	ELSIF password IS NOT NULL THEN
-		checked := authmeter_http.autoverse_password_refusal(request, caller, password, caller.headers);
-		refusal := checked.refusal;
-		headers := checked.headers;
+		by_password := authmeter_http.autoverse_password_refusal(request, caller, password, caller.headers);
+		refusal := by_password.refusal;
+		headers := by_password.headers;
 	ELSE
 		refusal := 'proof_missing';
 	END IF;
@@ -369,20 +372,20 @@ DECLARE
 	token text := authmeter_http.body_filled(request, 'verificationToken');
 	code text := authmeter_http.body_filled(request, 'otp');
 	password text := authmeter_http.body_filled(request, 'password');
-	checked record;
+	by_password record;
 BEGIN
 	headers := caller.headers;
 	refusal := 'proof_missing';
 	IF token IS NOT NULL THEN
-		checked := authmeter_http.autoverse_token_refusal(token, caller.email, '{account-deletion}');
-		refusal := CASE WHEN checked.refusal IS NOT NULL THEN 'proof_missing' END;
+		refusal := CASE WHEN (authmeter_http.autoverse_token_refusal(token, caller.email, '{account-deletion}')).refusal
+			IS NOT NULL THEN 'proof_missing' END;
 	ELSIF code IS NOT NULL THEN
-		checked := authmeter.otp_verify('account-deletion', caller.email, code, false);
-		refusal := CASE WHEN checked.outcome <> 'ok' THEN 'proof_missing' END;
+		refusal := CASE WHEN (authmeter.otp_verify('account-deletion', caller.email, code, false)).outcome <> 'ok'
+			THEN 'proof_missing' END;
 	ELSIF password IS NOT NULL THEN
-		checked := authmeter_http.autoverse_password_refusal(request, caller, password, caller.headers);
-		refusal := CASE checked.refusal WHEN 'password_wrong' THEN 'proof_missing' ELSE checked.refusal END;
-		headers := checked.headers;
+		by_password := authmeter_http.autoverse_password_refusal(request, caller, password, caller.headers);
+		refusal := CASE by_password.refusal WHEN 'password_wrong' THEN 'proof_missing' ELSE by_password.refusal END;
+		headers := by_password.headers;
 	END IF;
 END
 $$;
