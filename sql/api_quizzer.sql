@@ -140,9 +140,9 @@ SELECT * FROM test_quizzer('validate', '{}', :'bob_token');
 -- Bearer failures, the same on all four routes -----------------------------------------------------
 SELECT test_token('qz_ana', 'quiz12') AS token \gset
 SELECT user_id AS ana FROM authmeter.quizzer_users WHERE username = 'Qz_Ana' \gset
-SELECT authmeter.token_issue(:'ana', 'quizzer', 'verify') AS refresh \gset
+SELECT authmeter.token_issue(:'ana', 'quizzer', 'verify') AS verify \gset
 SELECT f.f AS function, t.what, r.* FROM unnest(ARRAY['validate', 'get_profile', 'update_profile', 'delete_account']) f,
-	(VALUES ('none', NULL), ('empty', ''), ('no token', 'abc'), ('tampered', :'token' || 'x'), ('use', :'refresh')) t (what, token),
+	(VALUES ('none', NULL), ('empty', ''), ('no token', 'abc'), ('tampered', :'token' || 'x'), ('use', :'verify')) t (what, token),
 	test_quizzer(f.f, '{"profile":{}}', t.token) r;
 SET authmeter.clock_offset_s = 604801;
 SELECT f.f AS function, r.* FROM unnest(ARRAY['validate', 'get_profile', 'update_profile', 'delete_account']) f, test_quizzer(f.f, '{"profile":{}}', :'token') r;

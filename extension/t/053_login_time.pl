@@ -27,6 +27,8 @@ SELECT authmeter.user_create('cheap\@example.com', 'correct horse');
 SELECT authmeter.setting_set('authmeter.bcrypt_cost', '$cost');
 SELECT authmeter.user_create('right\@example.com', 'correct horse'), authmeter.user_create('bare\@example.com');
 SELECT authmeter.user_disable((authmeter.user_create('off\@example.com', 'correct horse')).user_id);
+SELECT authmeter.quizzer_username_set(user_id, split_part(email, '\@', 1)) FROM authmeter.user_info;
+SELECT authmeter.setting_set('quizzer.auth_limit', 'off');
 SELECT authmeter.registration_start('pending\@example.com', 'correct horse', NULL, 'test');
 SQL
 my $node = $s->{node};
@@ -48,6 +50,15 @@ my %attempts = (
 	'disabled, right password' => [ 'off@example.com', 'correct horse' ],
 	'wrong password, pending registration' => [ 'pending@example.com', 'wrong horse' ],
 	'wrong password, cheaper hash' => [ 'cheap@example.com', 'wrong horse' ]);
+my %by_name = (
+	'by name, wrong password' => [ 'right', 'wrong horse' ],
+	'by name, unknown' => [ 'nobody', 'correct horse' ],
+	'by name, no password set' => [ 'bare', 'correct horse' ],
+	'by name, disabled' => [ 'off', 'correct horse' ]);
+%attempts = (%attempts, %by_name);
+my $login = 'SELECT * FROM authmeter.user_login(?, ?)';
+my $login_by_name = q{SELECT CASE status WHEN 401 THEN 'refused' END, body::jsonb#>>'{error,code}', headers->>'Retry-After'
+	FROM authmeter_http.quizzer_login(jsonb_build_object('body', jsonb_build_object('username', ?::text, 'password', ?::text)))};
 my (%least, %answer);
 
 # One after the other in each round, so that a slow spell meets all of them; the least time counts,
@@ -58,7 +69,7 @@ for my $round (0 .. ROUNDS)
 	{
 		my $before = processor_ns();
 		my $row = $attempts{$name}
-		  ? $dbh->selectrow_arrayref('SELECT * FROM authmeter.user_login(?, ?)', undef, @{ $attempts{$name} })
+		  ? $dbh->selectrow_arrayref($by_name{$name} ? $login_by_name : $login, undef, @{ $attempts{$name} })
 		  : $dbh->selectrow_arrayref(q{SELECT length(authmeter.password_hash('correct horse'))});
 		my $spent = processor_ns() - $before;
 		next if $round == 0;
