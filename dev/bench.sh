@@ -28,6 +28,9 @@ JWT_PASSES=200
 PGCRYPTO_PASSES=20
 HMAC_CALLS=400000
 PASSWORD_CALLS=3
+LOGIN_CLIENTS=8
+LOGIN_USERS=100
+LOGIN_TIMEOUT_S=30
 RLS_PASSES=10
 PEER_WORKERS=1
 PEER_POOL=12
@@ -40,7 +43,8 @@ JWT_CALL="authmeter.jwt_verify(token, 'vsplugin')"
 COMPOSED_CALL="bench.jwt_verify_composed(token, (SELECT secret FROM bench.secret))"
 TUNED_CALL="bench.jwt_verify_tuned(token, (SELECT secret FROM bench.secret))"
 
-RUN='' AT='' WORK='' PGBIN='' SOCK='' DATABASE_PORT='' POSTMASTER='' SHIM='' URL=''
+RUN='' AT='' WORK='' PGBIN='' SOCK='' DATABASE_PORT='' POSTMASTER='' SHIM='' PORT='' URL=''
+PASSWORD='' LOGINS=''
 ROUND=0
 declare -A PEER_PID=() REPLY_OF=()
 
@@ -113,16 +117,16 @@ cluster()
 
 start_system()
 {
-  local port admin
+  local admin
   RUN=$(realpath -m -- "${BENCH_DIR:-$AM_TOP/build/bench}")
   [ ! -e "$RUN/data" ] || cluster stop
   remove_system
   mkdir -p "$(dirname "$RUN")"
-  port=$(free_port "$PORT_FIRST")
-  admin=$(free_port $((port + 1)))
+  PORT=$(free_port "$PORT_FIRST")
+  admin=$(free_port $((PORT + 1)))
   trap finish EXIT
-  AM_LISTEN="127.0.0.1:$port=vsplugin" AM_ADMIN="127.0.0.1:$admin" cluster start
-  URL=http://127.0.0.1:$port
+  AM_LISTEN="127.0.0.1:$PORT=vsplugin" AM_ADMIN="127.0.0.1:$admin" cluster start
+  URL=http://127.0.0.1:$PORT
   AT=$(dirname "$(realpath "$RUN/server")")
   WORK=$AT/bench
   mkdir -p "$WORK"
@@ -147,7 +151,7 @@ finish()
   local status=$? pid
   trap - EXIT
   trap '' INT TERM
-  for pid in "${PEER_PID[@]}"; do
+  for pid in "${PEER_PID[@]}" $LOGINS; do
     kill "$pid" 2>/dev/null || true
   done
   if [ -n "${BENCH_KEEP:-}" ]; then
@@ -180,6 +184,8 @@ make_data()
 {
   local n
   sql -v users="$USERS" -f "$SOURCE/setup.sql" -f "$SOURCE/jwt_pgcrypto.sql" -o /dev/null
+  PASSWORD=$(random_hex 8)
+  sql -v users="$LOGIN_USERS" -v password="$PASSWORD" -f "$SOURCE/login.sql" -o /dev/null
   for ((n = 1; n <= USERS; n++)); do
     [ "$n" -eq 1 ] || echo next
     printf 'url = "%s/signup"\nheader = "Content-Type: application/json"\n' "$URL"
@@ -198,6 +204,7 @@ build_tools()
   local cc=${CC:-cc}
   "$cc" -std=c11 -D_GNU_SOURCE -O2 -o "$WORK/hmac_oneshot" "$SOURCE/hmac_oneshot.c" -lcrypto
   "$cc" -std=c11 -D_GNU_SOURCE -O2 -o "$WORK/crypt_verify" "$SOURCE/crypt_verify.c" -lcrypt
+  "$cc" -std=c11 -D_GNU_SOURCE -O2 -o "$WORK/paced" "$SOURCE/paced.c"
 }
 
 # ---- load on POST /trackUsage --------------------------------------------------------------------
@@ -293,6 +300,60 @@ one_connection()
   note pgbench_one_us "${REPLY_OF[mean_us]}"
 }
 
+# ---- metering while others log in ----------------------------------------------------------------
+
+# paced_load KEY RATE: POST /trackUsage at that rate, whatever becomes of it.
+paced_load()
+{
+  local line pair before
+  before=$(counted authmeter.vsplugin_users)
+  line=$("$WORK/paced" "$PORT" "$WORK/tokens" "$USERS" "$HTTP_CONNECTIONS" "$2" "$SECONDS_OF_LOAD") ||
+    die "the paced load failed"
+  for pair in ${line#paced }; do
+    REPLY_OF[${pair%%=*}]=${pair#*=}
+  done
+  proven paced "${REPLY_OF[requests]}" "$before" "$(counted authmeter.vsplugin_users)" 0
+  note "$1_p50_us" "${REPLY_OF[p50_us]}"
+  note "$1_p99_us" "${REPLY_OF[p99_us]}"
+}
+
+logins()
+{
+  sql -c "SELECT count(*) FROM authmeter.audit_event WHERE action = 'login'"
+}
+
+# logins_begun BEFORE: waits until the first of the clients has been let in.
+logins_begun()
+{
+  local i
+  for ((i = 0; i < 100; i++)); do
+    [ "$(logins)" -eq "$1" ] || return 0
+    sleep 0.1
+  done
+  die "nobody could log in"
+}
+
+# beside_logins RATE: the paced load alone, and again while LOGIN_CLIENTS log in without pause.
+beside_logins()
+{
+  local before
+  sql -c CHECKPOINT
+  paced_load quiet "$1"
+  before=$(logins)
+  wrk -t1 -c"$LOGIN_CLIENTS" -d"$((SECONDS_OF_LOAD + 3))s" --timeout "${LOGIN_TIMEOUT_S}s" \
+    -s "$SOURCE/login.lua" "$URL/bench/login" -- "$PASSWORD" "$LOGIN_USERS" >"$WORK/logins.out" &
+  LOGINS=$!
+  logins_begun "$before"
+  sql -c CHECKPOINT
+  paced_load beside "$1"
+  kill -0 "$LOGINS" 2>/dev/null || die "the logins had ended before the load"
+  wait "$LOGINS" || die "the logins failed"
+  LOGINS=''
+  grep -q '^wrk .* errors=0 ' "$WORK/logins.out" || die "a login failed: $(tail -n 1 "$WORK/logins.out")"
+  note logins_s "$(sed -n 's/^wrk requests=\([0-9]*\) duration_us=\([0-9]*\) .*/\1 \2/p' "$WORK/logins.out" |
+    awk '{ printf "%.2f", $1 * 1000000 / $2 }')"
+}
+
 # ---- functions -----------------------------------------------------------------------------------
 
 # call_ns EXPRESSION PASSES: nanoseconds of one call, less the loop over the same rows.
@@ -339,12 +400,14 @@ rls_round()
 
 measure()
 {
-  local users
+  local users half
   for users in "$USERS" 1; do
     http_load http "$URL" authmeter.vsplugin_users "$SHIM" "$users"
+    [ "$users" -eq 1 ] || half=$((REPLY_OF[requests] * 500000 / REPLY_OF[duration_us]))
     pgbench_load "$users"
     [ -z "$PEERS" ] || peers_load "$users"
   done
+  beside_logins "$half"
   one_connection
   jwt_round
   password_round

@@ -75,6 +75,16 @@ typedef struct AmLaneConfig
 	int lock_timeout_ms; /* 0 = none */
 } AmLaneConfig;
 
+/* The APIs with a usual port. */
+typedef enum AmUsualApi
+{
+	AM_USUAL_AUTOVERSE,
+	AM_USUAL_VSPLUGIN,
+	AM_USUAL_QUIZZER,
+	AM_USUAL_JOBPSYCH,
+	AM_USUAL_COUNT
+} AmUsualApi;
+
 typedef struct AmConfigStore AmConfigStore; /* the remembered assignments */
 
 typedef struct AmConfig
@@ -95,7 +105,9 @@ typedef struct AmConfig
 	AmEndpoint admin; /* port 0 = off */
 
 	/* process */
-	int port; /* of the default listener */
+	char *apis;                     /* what to mount if nothing is mounted explicitly */
+	int usual_port[AM_USUAL_COUNT]; /* where */
+	int port;                       /* of the only one of these; 0 = the usual one */
 	int loops;
 	int connections_max;        /* of the process */
 	int connections_per_ip_max; /* 0 = no bound */

@@ -15,20 +15,59 @@
 /* More backends than this for one lane help nobody, whatever the machine. */
 #define SLOW_CONNECTIONS_MAX 64
 
-/* Nothing was mounted by anybody: the default of listen, at the port set. */
-static void
-apply_default_mount(AmConfigReading *reading)
-{
-	const AmSetting *listen = &am_settings[am_setting_find("listen", strlen("listen"))];
-	const char *apis = strchr(listen->default_value, '=');
-	char value[128];
-	AmValueError error;
+static const char *const usual_apis[AM_USUAL_COUNT] = {
+	[AM_USUAL_AUTOVERSE] = "autoverse",
+	[AM_USUAL_VSPLUGIN] = "vsplugin",
+	[AM_USUAL_QUIZZER] = "quizzer",
+	[AM_USUAL_JOBPSYCH] = "jobpsych",
+};
 
-	if (reading->config->mount_count > 0)
+/* One API at its usual port, or at the one given. */
+static void
+mount_usual(AmConfigReading *reading, const char *api, int port)
+{
+	char value[AM_API_NAME_BYTES_MAX + 16];
+	AmValueError error;
+	int known = 0;
+
+	while (known < AM_USUAL_COUNT && strcmp(api, usual_apis[known]) != 0)
+		known++;
+	if (known == AM_USUAL_COUNT)
+	{
+		am_reading_error(reading, "apis", "Say with listen where it is served.",
+						 "\"%.*s\" has no usual port", AM_API_NAME_BYTES_MAX, api);
 		return;
-	(void) snprintf(value, sizeof(value), "%d%s", reading->config->port, apis);
+	}
+	(void) snprintf(value, sizeof(value), "%d=%s",
+					port > 0 ? port : reading->config->usual_port[known], api);
 	if (!am_value_listen(value, reading->config, &error))
-		am_reading_error(reading, "port", error.hint, "%s", error.message);
+		am_reading_error(reading, "apis", error.hint, "%s", error.message);
+}
+
+/*
+ * Nothing was mounted by anybody: the APIs wanted, each at its usual port.  PORT
+ * occurs in the deployment of every API, so it counts only for a single one.
+ */
+static void
+mount_defaults(AmConfigReading *reading)
+{
+	AmConfig *config = reading->config;
+	bool several = strpbrk(config->apis, ", \t") != NULL;
+	char copy[AM_CONFIG_LINE_BYTES_MAX];
+	char *rest = NULL;
+
+	if (config->mount_count > 0)
+		return;
+	if (several && config->port > 0)
+		am_config_warn(config, "port (PORT) is ignored, because apis names several APIs; set "
+							   "<API>_PORT for each, or listen");
+	(void) snprintf(copy, sizeof(copy), "%s", config->apis);
+	for (char *api = strtok_r(copy, ", \t", &rest); api != NULL;
+		 api = strtok_r(NULL, ", \t", &rest))
+		mount_usual(reading, api, several ? 0 : config->port);
+	if (config->mount_count == 0 && reading->error_count == 0)
+		am_reading_error(reading, "apis", "Write for example vsplugin,jobpsych.",
+						 "no API is named");
 }
 
 static void
@@ -81,7 +120,7 @@ void
 am_config_complete(AmConfigReading *reading)
 {
 	if (reading->error_count == 0)
-		apply_default_mount(reading);
+		mount_defaults(reading);
 	if (reading->error_count == 0)
 		check_together(reading);
 	resolve(reading->config);

@@ -349,15 +349,16 @@ static void
 setting_read_environment(AmConfigReading *reading, int setting, char **environment)
 {
 	const AmSetting *row = &am_settings[setting];
+	const char *const others[] = {row->environment, row->environment_also};
 	AmAssignment assignment = {.setting = setting, .source = AM_SOURCE_ENVIRONMENT};
 	char name[VARIABLE_BYTES];
 
 	am_setting_environment(row, name, sizeof(name));
 	assignment.value = variable_value(environment, name);
-	if (assignment.value == NULL && row->environment != NULL)
+	for (int i = 0; i < 2 && assignment.value == NULL && others[i] != NULL; i++)
 	{
-		assignment.variable = row->environment;
-		assignment.value = variable_value(environment, row->environment);
+		assignment.variable = others[i];
+		assignment.value = variable_value(environment, others[i]);
 	}
 	if (assignment.value != NULL)
 		am_store_add(reading, &assignment);

@@ -34,7 +34,7 @@ typedef struct AmAssignment
 	int setting; /* index in am_settings */
 	AmSource source;
 	int line;             /* of the file */
-	const char *variable; /* of the environment: the second name of the row, or NULL */
+	const char *variable; /* of the environment: another name of the row, or NULL */
 	char *value;
 } AmAssignment;
 

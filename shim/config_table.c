@@ -28,6 +28,15 @@
 		.placeholder = "N", .meaning = (text) \
 	}
 
+#define USUAL_PORT(api, which, value, variable, variable_also) \
+	{ \
+		.name = api "_port", .type = AM_SETTING_INTEGER, .section = AM_SECTION_LISTENERS, \
+		.offset = FIELD(usual_port) + (which) * sizeof(int), .default_value = (value), \
+		.minimum = 1, .maximum = 65535, .environment = (variable), \
+		.environment_also = (variable_also), .placeholder = "N", \
+		.meaning = "Port of the API " api " when it is served because of apis.", \
+	}
+
 #define FIXED 0
 #define RELOAD AM_SETTING_RELOADABLE
 #define HOUR_MS 3600000
@@ -76,7 +85,7 @@ const AmSetting am_settings[] = {
 		.type = AM_SETTING_LISTEN,
 		.section = AM_SECTION_LISTENERS,
 		.flags = AM_SETTING_REPEATABLE,
-		.default_value = "3000=vsplugin",
+		.default_value = "",
 		.environment = "LISTEN",
 		.placeholder = "[ADDRESS:]PORT[/PREFIX]=API[,API]",
 		.meaning = "Where the APIs are served, in the short form; several, separated by blanks, may "
@@ -98,17 +107,31 @@ const AmSetting am_settings[] = {
 		"one value are separated by semicolons.",
 	},
 	{
+		.name = "apis",
+		.type = AM_SETTING_TEXT,
+		.section = AM_SECTION_LISTENERS,
+		.offset = FIELD(apis),
+		.default_value = "vsplugin",
+		.placeholder = "API[,API]",
+		.meaning = "The APIs that are served when neither listen nor mount is given, each at its usual "
+		"port of the loopback. If several share a port, the first answers unknown paths.",
+	},
+	USUAL_PORT("autoverse", AM_USUAL_AUTOVERSE, "3000", "AUTOVERSE_PORT", NULL),
+	USUAL_PORT("vsplugin", AM_USUAL_VSPLUGIN, "3000", "VSPLUGIN_PORT", NULL),
+	USUAL_PORT("quizzer", AM_USUAL_QUIZZER, "3001", "QUIZZER_PORT", "AUTH_SERVICE_PORT"),
+	USUAL_PORT("jobpsych", AM_USUAL_JOBPSYCH, "5000", "JOBPSYCH_PORT", NULL),
+	{
 		.name = "port",
 		.type = AM_SETTING_INTEGER,
 		.section = AM_SECTION_LISTENERS,
 		.offset = FIELD(port),
-		.default_value = "3000",
-		.minimum = 1,
+		.default_value = "0",
+		.minimum = 0,
 		.maximum = 65535,
 		.environment = "PORT",
 		.placeholder = "N",
-		.meaning = "Port of the default listener. It counts only when neither listen nor mount is "
-		"given.",
+		.meaning = "Port of the API when apis names a single one; with several it could be anybody's "
+		"and is ignored with a warning. 0 is the usual port.",
 	},
 	{
 		.name = "admin",
@@ -228,8 +251,8 @@ const AmSetting am_settings[] = {
 			10, HOUR_MS, MS, RELOAD,
 			"Time from entering the queue to the database's answer, then 503."),
 	INTEGER("slow_statement_timeout_ms", SLOW, LANE_MEMBER(AM_LANE_SLOW, statement_timeout_ms),
-			"5000", 10, HOUR_MS, MS, FIXED,
-			"statement_timeout of the lane's sessions."),
+			"10000", 10, HOUR_MS, MS, FIXED,
+			"statement_timeout of the lane's sessions: longer than a hash takes, because they give way to the other lanes."),
 	INTEGER("slow_lock_timeout_ms", SLOW, LANE_MEMBER(AM_LANE_SLOW, lock_timeout_ms),
 			"1000", 0, HOUR_MS, MS, FIXED,
 			"lock_timeout of the lane's sessions; 0 is none."),
@@ -241,8 +264,10 @@ const AmSetting am_settings[] = {
 		.flags = AM_SETTING_RELOADABLE,
 		.offset = FIELD(log_level),
 		.default_value = "info",
+		.environment = "LOG_LEVEL",
 		.placeholder = "error|warning|info|debug",
-		.meaning = "Least important level that is written. Requests are info.",
+		.meaning = "Least important level that is written. Requests are info. warn is another word for "
+		"warning.",
 	},
 	{
 		.name = "log_file",

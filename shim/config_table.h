@@ -68,9 +68,10 @@ typedef struct AmSetting
 	const char *default_value; /* as it would be written in the file */
 	int minimum;               /* integers only */
 	int maximum;
-	const char *environment; /* second name in the environment, NULL = none */
-	const char *placeholder; /* of the value in help */
-	const char *meaning;     /* one paragraph; the manual adds the default */
+	const char *environment;      /* second name in the environment, NULL = none */
+	const char *environment_also; /* third */
+	const char *placeholder;      /* of the value in help */
+	const char *meaning;          /* one paragraph; the manual adds the default */
 } AmSetting;
 
 extern const AmSetting am_settings[];

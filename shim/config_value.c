@@ -119,9 +119,12 @@ am_value_integer(const AmSetting *setting, const char *value, int *result, AmVal
 bool
 am_value_level(const char *value, AmObsLevel *result, AmValueError *error)
 {
+	/* the word that services written for Node.js are deployed with */
+	const char *name = strcmp(value, "warn") == 0 ? "warning" : value;
+
 	for (int level = AM_LEVEL_ERROR; level <= AM_LEVEL_DEBUG; level++)
 	{
-		if (strcmp(value, am_obs_level_name((AmObsLevel) level)) == 0)
+		if (strcmp(name, am_obs_level_name((AmObsLevel) level)) == 0)
 		{
 			*result = (AmObsLevel) level;
 			return true;

@@ -140,6 +140,8 @@ markdown_setting(AmText *output, const AmSetting *setting)
 	am_text_printf(output, "| `%s` | `%s`", setting->name, variable);
 	if (setting->environment != NULL)
 		am_text_printf(output, ", `%s`", setting->environment);
+	if (setting->environment_also != NULL)
+		am_text_printf(output, ", `%s`", setting->environment_also);
 	am_text_puts(output, " | ");
 	am_manual_default(setting, output);
 	am_text_puts(output, " | ");

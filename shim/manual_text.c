@@ -55,6 +55,8 @@ am_manual_paragraph(const AmSetting *setting, AmText *output)
 	am_text_printf(output, "%s Variable: %s", setting->meaning, variable);
 	if (setting->environment != NULL)
 		am_text_printf(output, ", or else %s", setting->environment);
+	if (setting->environment_also != NULL)
+		am_text_printf(output, ", or else %s", setting->environment_also);
 	am_text_puts(output, ".");
 	if (setting->type == AM_SETTING_INTEGER)
 	{

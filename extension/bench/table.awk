@@ -77,7 +77,7 @@ function figure(key, x)
   if (x < 0)
     return ""
   if (key ~ /_s$/)
-    return sprintf("%d/s", x)
+    return sprintf(x < 100 ? "%.1f/s" : "%d/s", x)
   if (key ~ /_ns$/)
     x /= 1000
   return x < 1000 ? sprintf("%.3g us", x) : sprintf("%.3g ms", x / 1000)

@@ -99,8 +99,73 @@ lanes_have_their_starting_values(void)
 	CHECK_INT(1, lane[AM_LANE_SLOW].depth);
 	CHECK_INT(64, lane[AM_LANE_SLOW].queue_max);
 	CHECK_INT(10000, lane[AM_LANE_SLOW].queue_wait_ms);
-	CHECK_INT(5000, lane[AM_LANE_SLOW].statement_timeout_ms);
+	CHECK_INT(10000, lane[AM_LANE_SLOW].statement_timeout_ms);
 	load_end(&load);
+}
+
+/* ---- mounts by default ---- */
+
+/* The mounts as "port=api" in their order. */
+static const char *
+mounts_text(const AmConfig *config)
+{
+	static char text[256];
+	size_t length = 0;
+
+	text[0] = '\0';
+	for (int i = 0; i < config->mount_count; i++)
+		length += (size_t) snprintf(
+			text + length, sizeof(text) - length, "%s%d=%s", i == 0 ? "" : " ",
+			config->listener[config->mount[i].listener].port, config->mount[i].api);
+	return text;
+}
+
+static void
+usual_ports(void)
+{
+	static const char *const all = "AUTHMETER_APIS=autoverse,vsplugin,quizzer, jobpsych";
+	static const struct
+	{
+		const char *environment[5];
+		const char *mounts;
+		int warnings;
+	} cases[] = {
+		{{all, NULL}, "3000=autoverse 3000=vsplugin 3001=quizzer 5000=jobpsych", 0},
+		{{all, "PORT=8080", NULL}, "3000=autoverse 3000=vsplugin 3001=quizzer 5000=jobpsych", 1},
+		{{all, "JOBPSYCH_PORT=5001", "VSPLUGIN_PORT=3003", "AUTH_SERVICE_PORT=3002", NULL},
+		 "3000=autoverse 3003=vsplugin 3002=quizzer 5001=jobpsych",
+		 0},
+		{{all, "LISTEN=8080=quizzer", NULL}, "8080=quizzer", 0},
+		{{"AUTHMETER_APIS=jobpsych", NULL}, "5000=jobpsych", 0},
+		{{"AUTHMETER_APIS=jobpsych", "PORT=8080", NULL}, "8080=jobpsych", 0},
+		{{"AUTHMETER_APIS=quizzer", "QUIZZER_PORT=1", "AUTH_SERVICE_PORT=2", NULL}, "1=quizzer", 0},
+		{{"AUTHMETER_APIS=vsplugin", "REDIS_HOST=r", "MONGODB_URI=m", "NODE_ENV=production", NULL},
+		 "3000=vsplugin",
+		 0},
+	};
+	static const char *const wrong[] = {"AUTHMETER_APIS=other", "AUTHMETER_APIS=,",
+										"AUTHMETER_APIS=quizzer,quizzer"};
+	Load load;
+
+	for (size_t i = 0; i < LENGTH_OF(cases); i++)
+	{
+		test_case(cases[i].mounts);
+		load_all(&load, NULL, NULL, cases[i].environment);
+		CHECK_INT(AM_CONFIG_RUN, load.outcome);
+		CHECK_STRING(cases[i].mounts, mounts_text(&load.config));
+		CHECK_INT(cases[i].warnings, load.config.warning_count);
+		load_end(&load);
+	}
+	for (size_t i = 0; i < LENGTH_OF(wrong); i++)
+	{
+		const char *const environment[] = {wrong[i], NULL};
+
+		test_case(wrong[i]);
+		load_all(&load, NULL, NULL, environment);
+		CHECK_INT(AM_CONFIG_FAILED, load.outcome);
+		CHECK_CONTAINS(am_text_string(&load.output), "apis");
+		load_end(&load);
+	}
 }
 
 /* ---- sources ---- */
@@ -122,7 +187,7 @@ stronger_sources_win(void)
 	CHECK_INT(2, load.config.lane[AM_LANE_SLOW].queue_max);
 	CHECK_INT(4000, load.config.idle_timeout_ms);
 	CHECK_INT(AM_LEVEL_DEBUG, load.config.log_level);
-	CHECK_INT(3000, load.config.port);
+	CHECK_INT(0, load.config.port);
 	CHECK_STRING(load.path, load.config.file);
 	load_end(&load);
 }
@@ -459,6 +524,7 @@ main(void)
 	TEST_RUN(table_is_sound);
 	TEST_RUN(defaults_are_as_documented);
 	TEST_RUN(lanes_have_their_starting_values);
+	TEST_RUN(usual_ports);
 	TEST_RUN(stronger_sources_win);
 	TEST_RUN(second_names_of_the_environment);
 	TEST_RUN(mounts_of_a_stronger_source_replace);

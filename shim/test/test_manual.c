@@ -102,8 +102,10 @@ paragraphs_are_literal(void)
 							"SIGHUP takes over a change. Default: 60000 ms."},
 		{"connection_memory_bytes", "Default: 16384 bytes (16kB)."},
 		{"body_pool_bytes_max", "Default: 67108864 bytes (64MB)."},
-		{"port", "or else PORT. Range: 1 to 65535. Default: 3000."},
-		{"listen", "or else LISTEN. Default: 3000=vsplugin."},
+		{"port", "or else PORT. Range: 0 to 65535. Default: 0."},
+		{"quizzer_port",
+		 "or else QUIZZER_PORT, or else AUTH_SERVICE_PORT. Range: 1 to 65535. Default: 3001."},
+		{"listen", "or else LISTEN. Default: none."},
 	};
 
 	for (size_t i = 0; i < LENGTH_OF(cases); i++)
@@ -221,7 +223,7 @@ markdown_tables_are_whole(void)
 			  strstr(page, am_settings[i].meaning) != NULL);
 	}
 	CHECK_CONTAINS(page, "| `loops` | `AUTHMETER_LOOPS` | 1 | 1 to 64 | restart |");
-	CHECK_CONTAINS(page, "| `port` | `AUTHMETER_PORT`, `PORT` | 3000 | 1 to 65535 | restart |");
+	CHECK_CONTAINS(page, "| `port` | `AUTHMETER_PORT`, `PORT` | 0 | 0 to 65535 | restart |");
 }
 
 int
