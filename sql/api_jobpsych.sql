@@ -302,6 +302,22 @@ RESET authmeter.clock_offset_s;
 -- At most five an hour and address; from outside nothing is seen.
 SELECT r.status, r.body, count(*) FROM generate_series(1, 7) n, test_body('jobpsych_forgot_password', jsonb_build_object('email', 'ana@example.com', 'n', n)) r GROUP BY 1, 2;
 SELECT count(*) FROM authmeter.mail_outbox WHERE template = 'jobpsych-reset' AND recipient = 'ana@example.com';
+-- What a known and an unknown address leave behind differs in nothing that takes time: the same rows in the same tables.
+CREATE FUNCTION test_rows(function text, address text) RETURNS TABLE (what text, status integer, rows bigint[]) LANGUAGE plpgsql AS $$
+DECLARE
+	counts text := 'SELECT ARRAY[(SELECT count(*) FROM authmeter.audit_event WHERE user_id IS NULL), (SELECT count(*) FROM authmeter.audit_event), (SELECT count(*) FROM authmeter.one_time_token), (SELECT count(*) FROM authmeter.mail_outbox)]';
+	before bigint[];
+	after bigint[];
+	answered integer;
+BEGIN
+	EXECUTE counts INTO before;
+	SELECT r.status INTO answered FROM test_body(function, jsonb_build_object('email', address, 'newPassword', 'other secret', 'token', 'wrong')) r;
+	EXECUTE counts INTO after;
+	RETURN QUERY SELECT function, answered, ARRAY(SELECT a - b FROM unnest(after, before) t (a, b));
+END
+$$;
+SELECT r.what, r.status, r.rows, count(*) AS addresses FROM unnest(ARRAY['jobpsych_forgot_password', 'jobpsych_reset_password']) f,
+	unnest(ARRAY['dora@example.com', 'eve@example.com', 'no-one@example.com']) e, test_rows(f, e) r GROUP BY 1, 2, 3 ORDER BY 1;
 SELECT authmeter.setting_set('jobpsych.reset_password', NULL);
 
 -- Upload quota, documented -----------------------------------------------------------------------------
@@ -457,5 +473,5 @@ SELECT (authmeter.user_delete(user_id)).outcome FROM authmeter.jobpsych_user_inf
 SELECT (SELECT count(*) FROM authmeter.jobpsych_profile) AS profiles, (SELECT count(*) FROM authmeter.jobpsych_file) AS files;
 DO $$ BEGIN PERFORM authmeter.key_retire(kid, ring) FROM authmeter.key_list() WHERE ring LIKE 'jobpsych%' AND state <> 'retired'; END $$;
 SELECT authmeter.setting_set('authmeter.bcrypt_cost', NULL), authmeter.setting_set('authmeter.environment', NULL);
-DROP FUNCTION test_mask, test_raw, test_call, test_body, test_styles, test_access, test_cookie, test_sign_in, test_refresh, test_refreshed, test_uploads, test_increment, test_upload, test_limits;
+DROP FUNCTION test_mask, test_raw, test_call, test_body, test_styles, test_access, test_cookie, test_sign_in, test_refresh, test_refreshed, test_uploads, test_increment, test_upload, test_limits, test_rows;
 DO $$ DECLARE one text; BEGIN FOREACH one IN ARRAY ARRAY['gateway', 'admin'] LOOP EXECUTE format('DROP OWNED BY regress_jobpsych_%s; DROP ROLE regress_jobpsych_%1$s', one); END LOOP; END $$;

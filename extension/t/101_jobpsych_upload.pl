@@ -181,20 +181,6 @@ like($stats->{body}, qr/"recentFiles":\[\{"id":10,"filename":"p\.txt","uploadedA
 answer("files/stats: another user's", $s->request('GET', '/api/files/stats', { bearer($bob) }), 200, undef);
 like($s->request('GET', '/api/files/stats', { bearer($bob) })->{body}, qr/"recentFiles":\[\]/, 'shows none of them');
 
-# 64 connections of the database itself: the gateway sends what it writes over one.
-{
-	$s->sql("CREATE TABLE tries (status integer); UPDATE authmeter.jobpsych_profile SET files_uploaded = 0");
-	$s->sql("SELECT authmeter.setting_set('jobpsych.enforce_upload_limit', 'on')");
-	my $script = $s->{node}->basedir . '/increment.sql';
-	open my $out, '>', $script or die "$script: $!";
-	print $out "INSERT INTO tries SELECT status FROM authmeter_http.jobpsych_increment_upload('{\"body\":{\"email\":\"ana\@example.com\"}}');\n";
-	close $out or die $!;
-	$s->{node}->command_ok([ 'pgbench', '-n', '-c', CALLS, '-j', 2, '-t', 2, '-f', $script, 'postgres' ], '64 connections');
-	is($s->sql('SELECT status, count(*) FROM tries GROUP BY 1 ORDER BY 1'), "200|10\n429|" . (2 * CALLS - 10), 'exactly ten pass');
-	is($s->sql("SELECT files_uploaded FROM authmeter.jobpsych_user_info WHERE email = 'ana\@example.com'"), 10, 'and are counted');
-	set('jobpsych.enforce_upload_limit');
-}
-
 # ---- system routes ------------------------------------------------------------------------------------------------------------
 
 my $features = join ',', map { qq("$_":"active") } qw(authentication rateLimiting fileUploads fastapiIntegration);

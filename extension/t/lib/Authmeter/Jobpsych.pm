@@ -18,19 +18,21 @@ use Test::More;
 our @EXPORT = qw(%no @cookie @cleared answer refusal user_json bearer access refresh_of claims body);
 
 # new NAME, OPTIONS: as Authmeter::Service, served at / and at /s/jobpsych, in development, with cheap
-# passwords. The secrets come from the variables that a deployment has.
+# passwords. The secrets come from the variables that a deployment has; without a shim (start_shim 0)
+# they are imported.
 sub new
 {
 	my ($class, $name, %option) = @_;
 	my %secret = ('jobpsych' => 'kT9vN2qLrW8yUe4sDf6gHj1kPz3xCb5m-jobpsych-access',
 		'jobpsych-refresh' => 'pQ4mX7wErT1yUi9oPa2sDf5gHj8kLz3xC-jobpsych-refresh');
 	local @ENV{qw(JOBPSYCH_JWT_ACCESS_SECRET JOBPSYCH_JWT_REFRESH_SECRET)} = @secret{qw(jobpsych jobpsych-refresh)};
+	my $with_shim = $option{start_shim} // 1;
 	my $self = $class->SUPER::new($name, environment => 'development', mounts => [ '=jobpsych', '/s/jobpsych=jobpsych' ],
-		%option, start_shim => 0);
+		rings => $with_shim ? {} : \%secret, %option, start_shim => 0);
 
 	$self->{rings} = \%secret;
 	$self->sql("SELECT authmeter.setting_set('authmeter.bcrypt_cost', '4')");
-	$self->start_shim;
+	$self->start_shim if $with_shim;
 	return $self;
 }
 
