@@ -70,6 +70,26 @@ am_http_header(Jsonb *request, const char *name, amc_span *value)
 	return string_find(request, "headers", name, value);
 }
 
+int
+am_http_cookie_values(Jsonb *request, const char *name, amc_span *values, int values_max)
+{
+	JsonbValue list;
+	int count = 0;
+	uint32 i;
+
+	if (!member_find(request, "cookies", name, &list) || list.type != jbvBinary ||
+		!JsonContainerIsArray(list.val.binary.data))
+		return 0;
+	for (i = 0; i < JsonContainerSize(list.val.binary.data) && count < values_max; i++)
+	{
+		JsonbValue *value = getIthJsonbValueFromContainer(list.val.binary.data, i);
+
+		if (value != NULL && value->type == jbvString)
+			values[count++] = (amc_span){value->val.string.val, value->val.string.len};
+	}
+	return count;
+}
+
 bool
 am_http_body_find(Jsonb *request, const char *field, JsonbValue *value)
 {

@@ -21,6 +21,13 @@ extern bool am_http_text(Jsonb *request, const char *member, amc_span *value);
 extern bool am_http_header(Jsonb *request, const char *name, amc_span *value);
 extern bool am_http_body_text(Jsonb *request, const char *field, amc_span *value);
 
+/*
+ * The first values_max values of the cookies of this name, in their order; returns how many there
+ * are. A value points into request.
+ */
+extern int am_http_cookie_values(Jsonb *request, const char *name, amc_span *values,
+								 int values_max);
+
 /* A field of the JSON body whatever its type; false when absent. */
 extern bool am_http_body_find(Jsonb *request, const char *field, JsonbValue *value);
 

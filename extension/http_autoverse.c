@@ -33,7 +33,9 @@
 #define UPPER_CASE              "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS                  "0123456789"
 #define SPECIAL                 "@$!%*?&"
+#define COOKIE_VALUES_MAX       4 /* of one name (contract R11) */
 
+PG_FUNCTION_INFO_V1(authmeter_http_autoverse_cookie_values);
 PG_FUNCTION_INFO_V1(authmeter_http_autoverse_field_errors);
 PG_FUNCTION_INFO_V1(authmeter_http_autoverse_name);
 
@@ -357,4 +359,22 @@ authmeter_http_autoverse_name(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	name = trim(name);
 	PG_RETURN_TEXT_P(cstring_to_text_with_len(name.ptr, name.len));
+}
+
+/* authmeter_http.autoverse_cookie_values(request, name): the values that are not empty. */
+Datum
+authmeter_http_autoverse_cookie_values(PG_FUNCTION_ARGS)
+{
+	amc_span values[COOKIE_VALUES_MAX];
+	Datum texts[COOKIE_VALUES_MAX];
+	int count = am_http_cookie_values(PG_GETARG_JSONB_P(0), text_to_cstring(PG_GETARG_TEXT_PP(1)),
+									  values, COOKIE_VALUES_MAX);
+	int filled = 0;
+	int i;
+
+	for (i = 0; i < count; i++)
+		if (values[i].len > 0)
+			texts[filled++] =
+				PointerGetDatum(cstring_to_text_with_len(values[i].ptr, values[i].len));
+	PG_RETURN_ARRAYTYPE_P(construct_array(texts, filled, TEXTOID, -1, false, TYPALIGN_INT));
 }

@@ -270,17 +270,10 @@ END;
 COMMENT ON FUNCTION authmeter_http.autoverse_cookies_clear(jsonb) IS
 	'What takes both cookies away from the browser.';
 
-CREATE FUNCTION authmeter_http.autoverse_cookie_values(request jsonb, name text) RETURNS SETOF text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 4 SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-	-- Cookies know no ports: another service of this host may have set one of the same name.
-	SELECT v.value
-	FROM jsonb_array_elements_text(CASE jsonb_typeof(request#>ARRAY['cookies', name])
-		WHEN 'array' THEN request#>ARRAY['cookies', name] ELSE '[]' END) WITH ORDINALITY v (value, place)
-	WHERE v.value <> '' ORDER BY v.place LIMIT 4;
-END;
+CREATE FUNCTION authmeter_http.autoverse_cookie_values(request jsonb, name text) RETURNS text[]
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'authmeter_http_autoverse_cookie_values';
 COMMENT ON FUNCTION authmeter_http.autoverse_cookie_values(jsonb, text) IS
-	'The values of the cookies of this name, in their order, at most 4; empty ones count as absent.';
+	'The values of the cookies of this name, in their order, of the first 4 those that are not empty. Cookies know no ports: another service of the host may have set one of the same name (contract R11).';
 
 CREATE FUNCTION authmeter_http.autoverse_origin_allowed(request jsonb) RETURNS boolean
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -307,24 +300,23 @@ CREATE FUNCTION authmeter_http.autoverse_access(
 	request jsonb, OUT outcome text, OUT user_id uuid, OUT session_id uuid, OUT by_cookie boolean)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	given record;
+	from_cookies constant text[] := authmeter_http.autoverse_cookie_values(request, 'accessToken');
+	given text;
+	tried integer := 0;
 	verified record;
 	ranks constant text[] := '{access_missing,access_invalid,user_unknown,access_expired}';
 	refusal text;
 BEGIN
 	outcome := 'access_missing';
-	FOR given IN
-		SELECT c.token, true AS by_cookie
-		FROM authmeter_http.autoverse_cookie_values(request, 'accessToken') c (token)
-		UNION ALL
-		SELECT request->>'bearer', false WHERE request->>'bearer' <> ''
-	LOOP
-		verified := authmeter.token_verify(given.token, 'autoverse', 'access');
+	FOREACH given IN ARRAY from_cookies || nullif(request->>'bearer', '') LOOP
+		CONTINUE WHEN given IS NULL;
+		tried := tried + 1;
+		verified := authmeter.token_verify(given, 'autoverse', 'access');
 		IF verified.outcome = 'ok' THEN
 			outcome := 'ok';
 			user_id := verified.user_id;
 			session_id := (verified.claims->>'sid')::uuid;
-			by_cookie := given.by_cookie;
+			by_cookie := tried <= cardinality(from_cookies);
 			RETURN;
 		END IF;
 		refusal := CASE verified.outcome WHEN 'user_unknown' THEN 'user_unknown'
@@ -347,7 +339,7 @@ BEGIN
 	IF authmeter.setting_get('autoverse.silent_refresh') <> 'on' THEN
 		RETURN;
 	END IF;
-	FOR given IN SELECT c FROM authmeter_http.autoverse_cookie_values(request, 'refreshToken') c LOOP
+	FOREACH given IN ARRAY authmeter_http.autoverse_cookie_values(request, 'refreshToken') LOOP
 		checked := authmeter.session_check(given, 'autoverse');
 		CONTINUE WHEN checked.outcome <> 'ok';
 		token := authmeter.token_issue(checked.user_id, 'autoverse', 'access', '{}',
@@ -382,7 +374,7 @@ BEGIN
 	END IF;
 	IF access.outcome <> 'ok' THEN
 		caller.refusal := authmeter_http.autoverse_error(access.outcome, caller.headers);
-	ELSIF access.by_cookie AND request->>'method' <> 'GET' AND NOT authmeter_http.autoverse_origin_allowed(request) THEN
+	ELSIF access.by_cookie AND request->>'method' IS DISTINCT FROM 'GET' AND NOT authmeter_http.autoverse_origin_allowed(request) THEN
 		caller.refusal := authmeter_http.autoverse_error('origin', caller.headers);
 	ELSE
 		SELECT u.id, access.session_id, u.email INTO caller.user_id, caller.session_id, caller.email
@@ -455,12 +447,13 @@ COMMENT ON FUNCTION authmeter_http.autoverse_authenticate(jsonb, text) IS
 	'What comes first in every call of a user: limits, faults of the body, who calls, and the limits by user.';
 
 CREATE FUNCTION authmeter_http.autoverse_user(user_id uuid) RETURNS text
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-	SELECT format('{"id":%s,"email":%s,"name":%s,"planType":%s,"creditsRemaining":%s}', to_json(u.id), to_json(u.email),
-		to_json(u.name), to_json(u.plan_type), trim_scale(u.credits_remaining))
-	FROM authmeter.autoverse_users u WHERE u.id = autoverse_user.user_id;
-END;
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	RETURN (SELECT format('{"id":%s,"email":%s,"name":%s,"planType":%s,"creditsRemaining":%s}', to_json(u.id),
+			to_json(u.email), to_json(u.name), to_json(u.plan_type), trim_scale(u.credits_remaining))
+		FROM authmeter.autoverse_users u WHERE u.id = autoverse_user.user_id);
+END
+$$;
 COMMENT ON FUNCTION authmeter_http.autoverse_user(uuid) IS 'The user object of answers.';
 
 -- Endpoints that only read -------------------------------------------------------------------------

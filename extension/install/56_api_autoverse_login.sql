@@ -354,7 +354,7 @@ BEGIN
 	IF (caller.refusal).status IS NOT NULL THEN
 		RETURN caller.refusal;
 	END IF;
-	FOR given IN SELECT c FROM authmeter_http.autoverse_cookie_values(request, 'refreshToken') c LOOP
+	FOREACH given IN ARRAY authmeter_http.autoverse_cookie_values(request, 'refreshToken') LOOP
 		IF NOT authmeter_http.autoverse_origin_allowed(request) THEN
 			RETURN authmeter_http.autoverse_error('origin', caller.headers);
 		END IF;
@@ -400,7 +400,7 @@ BEGIN
 	IF (caller.refusal).status IS NOT NULL THEN
 		RETURN caller.refusal;
 	END IF;
-	FOR given IN SELECT c FROM authmeter_http.autoverse_cookie_values(request, 'refreshToken') c LOOP
+	FOREACH given IN ARRAY authmeter_http.autoverse_cookie_values(request, 'refreshToken') LOOP
 		checked := authmeter.session_check(given, 'autoverse');
 		IF checked.outcome = 'ok' THEN
 			owners := owners || checked.user_id;
