@@ -153,8 +153,8 @@ is_space(uint32_t code_point)
 }
 
 /* The text without white space at either end; from the first byte that is no UTF-8 it stays. */
-static amc_span
-trimmed(amc_span text)
+amc_span
+am_http_trim(amc_span text)
 {
 	const char *at = text.ptr;
 	const char *end = text.ptr + text.len;
@@ -184,7 +184,7 @@ authmeter_http_body_filled(PG_FUNCTION_ARGS)
 	amc_span value;
 
 	if (!am_http_body_text(PG_GETARG_JSONB_P(0), text_to_cstring(PG_GETARG_TEXT_PP(1)), &value) ||
-		trimmed(value).len == 0)
+		am_http_trim(value).len == 0)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text_with_len(value.ptr, value.len));
 }
@@ -197,7 +197,7 @@ authmeter_http_body_trimmed(PG_FUNCTION_ARGS)
 
 	if (!am_http_body_text(PG_GETARG_JSONB_P(0), text_to_cstring(PG_GETARG_TEXT_PP(1)), &value))
 		PG_RETURN_NULL();
-	value = trimmed(value);
+	value = am_http_trim(value);
 	PG_RETURN_TEXT_P(cstring_to_text_with_len(value.ptr, value.len));
 }
 

@@ -21,6 +21,9 @@ extern bool am_http_text(Jsonb *request, const char *member, amc_span *value);
 extern bool am_http_header(Jsonb *request, const char *name, amc_span *value);
 extern bool am_http_body_text(Jsonb *request, const char *field, amc_span *value);
 
+/* A text without Unicode white space, or U+FEFF, at its ends; a span within the given one. */
+extern amc_span am_http_trim(amc_span text);
+
 /*
  * The first values_max values of the cookies of this name, in their order; returns how many there
  * are. A value points into request.

@@ -37,7 +37,6 @@
 
 PG_FUNCTION_INFO_V1(authmeter_http_autoverse_cookie_values);
 PG_FUNCTION_INFO_V1(authmeter_http_autoverse_field_errors);
-PG_FUNCTION_INFO_V1(authmeter_http_autoverse_name);
 
 /* The object details of a refusal while it grows. */
 typedef struct Report
@@ -75,33 +74,6 @@ report_add(Report *report, const char *label, const char *message)
 	appendStringInfo(&report->json, "%s\"%s%s\"", report->open ? "," : "", label, message);
 	report->open = true;
 	report->used = true;
-}
-
-static amc_span
-trim(amc_span text)
-{
-	uint32_t code_point;
-	size_t keep = 0;
-	size_t at;
-
-	for (at = 0; at < text.len;)
-	{
-		size_t step = amc_utf8_decode(text.ptr + at, text.len - at, &code_point);
-		bool blank = step > 0 && (uc_is_property_white_space(code_point) || code_point == 0xFEFF);
-
-		step = Max(step, 1);
-		if (blank && keep == 0)
-		{
-			text.ptr += step;
-			text.len -= step;
-			continue;
-		}
-		at += step;
-		if (!blank)
-			keep = at;
-	}
-	text.len = keep;
-	return text;
 }
 
 static void
@@ -216,7 +188,7 @@ name_well_formed(amc_span name, int *characters)
 static void
 check_name(Report *report, amc_span text)
 {
-	amc_span name = trim(text);
+	amc_span name = am_http_trim(text);
 	int characters = pg_mbstrlen_with_len(name.ptr, (int) name.len);
 	int seen;
 
@@ -347,18 +319,6 @@ authmeter_http_autoverse_field_errors(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	appendStringInfoChar(&report.json, '}');
 	PG_RETURN_TEXT_P(cstring_to_text_with_len(report.json.data, report.json.len));
-}
-
-/* authmeter_http.autoverse_name(request): the field name without white space at its ends. */
-Datum
-authmeter_http_autoverse_name(PG_FUNCTION_ARGS)
-{
-	amc_span name;
-
-	if (!am_http_body_text(PG_GETARG_JSONB_P(0), "name", &name))
-		PG_RETURN_NULL();
-	name = trim(name);
-	PG_RETURN_TEXT_P(cstring_to_text_with_len(name.ptr, name.len));
 }
 
 /* authmeter_http.autoverse_cookie_values(request, name): the values that are not empty. */

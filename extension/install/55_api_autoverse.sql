@@ -194,11 +194,6 @@ LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'authmeter_http_
 COMMENT ON FUNCTION authmeter_http.autoverse_field_errors(jsonb, text[]) IS
 	'Checks fields of a request''s body and returns the object details of the refusal, with every field that breaks a rule, or NULL. rules: email, password, newPassword, login.password, currentPassword, name, otp, login.otp, code, purpose, verificationToken, token, emailEnabled, enabled; with ? behind it the field may be missing or null. Raises MA007 (argument_invalid) for another rule.';
 
-CREATE FUNCTION authmeter_http.autoverse_name(request jsonb) RETURNS text
-LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'authmeter_http_autoverse_name';
-COMMENT ON FUNCTION authmeter_http.autoverse_name(jsonb) IS
-	'The field name of a request''s body as it is stored: without Unicode white space at its ends; NULL if it is no string.';
-
 CREATE FUNCTION authmeter_http.autoverse_audit(
 	request jsonb, action text, user_id uuid, outcome text, email text DEFAULT NULL)
 RETURNS void

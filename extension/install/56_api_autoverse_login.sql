@@ -156,7 +156,7 @@ CREATE FUNCTION authmeter_http.autoverse_register_pending(
 RETURNS authmeter_http.response
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	name text := authmeter_http.autoverse_name(request);
+	name text := authmeter_http.body_trimmed(request, 'name');
 	started record;
 BEGIN
 	started := authmeter.registration_start(email, authmeter_http.body_text(request, 'password'), name, 'autoverse', 8);
@@ -209,7 +209,7 @@ BEGIN
 		RETURN authmeter_http.autoverse_error(refusal, caller.headers);
 	END IF;
 	made := authmeter.user_create(email, authmeter_http.body_text(request, 'password'),
-		authmeter_http.autoverse_name(request), true);
+		authmeter_http.body_trimmed(request, 'name'), true);
 	PERFORM authmeter_http.autoverse_audit(request, 'register', made.user_id, made.outcome, email);
 	IF made.outcome = 'email_taken' THEN
 		RETURN authmeter_http.autoverse_error('user_exists', caller.headers);
