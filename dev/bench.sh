@@ -195,7 +195,7 @@ make_data()
   [ "$(wc -l <"$WORK/tokens")" -eq "$USERS" ] || die "/signup did not give $USERS tokens"
   awk '{ print NR "\t" $0 }' "$WORK/tokens" | sql -c "\\copy bench.token FROM STDIN"
   sql -c "\\copy bench.secret FROM '$AT/secrets/jwt_secret'"
-  sql -f "$SOURCE/calls.sql" -f "$SOURCE/uid_rls.sql" -o /dev/null
+  sql -f "$SOURCE/calls.sql" -f "$SOURCE/uid_rls.sql" -f "$SOURCE/audit.sql" -o /dev/null
   install -m 644 "$SOURCE/track_usage.pgbench" "$WORK/"
 }
 
@@ -396,6 +396,11 @@ rls_round()
   note constant_rls_us "$constant"
 }
 
+audit_round()
+{
+  note verify_ns "$(sql -c 'SELECT bench.verify_ns()')"
+}
+
 # ---- the whole -----------------------------------------------------------------------------------
 
 measure()
@@ -412,6 +417,7 @@ measure()
   jwt_round
   password_round
   rls_round
+  audit_round
 }
 
 # table DISTURBANCE: what was measured, and after it the conditions.

@@ -2,8 +2,9 @@
  * audit.c
  *
  * Appends to authmeter.audit_event. Rows are independent of each other: no counter, lock or order
- * is shared, so the trail is no bottleneck. Nobody but the owner of the extension may change or
- * remove them; the functions append as the owner.
+ * is shared, so the trail is no bottleneck; they are chained afterwards (audit_chain.c), to which
+ * end the id of each is noted in authmeter.audit_pending. Nobody may change or remove them; the
+ * functions append as the owner of the extension.
  */
 #include "compat.h"
 
@@ -20,9 +21,10 @@
 PG_FUNCTION_INFO_V1(authmeter_audit_append);
 
 static AmPlan append_plan = {
-	"INSERT INTO authmeter.audit_event "
+	"WITH appended AS (INSERT INTO authmeter.audit_event "
 	"(id, at, action, actor, user_id, outcome, address, request_id, detail) "
-	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id) "
+	"INSERT INTO authmeter.audit_pending (event_id) SELECT id FROM appended",
 	EVENT_COLUMNS,
 	{UUIDOID, TIMESTAMPTZOID, TEXTOID, TEXTOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID},
 	NULL};

@@ -28,6 +28,8 @@
 
 /* clang-format off */
 #define AM_SETTINGS(X) \
+	X(AUDIT_RETENTION_MONTHS, "authmeter.audit_retention_months", INT, "24", NULL, 0, 1200, \
+	  "Whole past months of the audit trail that are kept; 0 keeps them for ever") \
 	X(BCRYPT_COST, "authmeter.bcrypt_cost", INT, "12", NULL, 4, 15, \
 	  "bcrypt cost of new password hashes, 10 to 15 (from 4 in development); an older hash of lower cost is renewed at the next login") \
 	X(CLOCK_OFFSET_S, "authmeter.clock_offset_s", SERVER, "0", NULL, 0, 0, \

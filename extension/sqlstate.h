@@ -43,7 +43,9 @@
 	X(OTP_INVALID, '0', '7', '0', 400, 1, "A purpose or address of a one-time code is malformed.") \
 	X(SERVICE_TOKEN_INVALID, '0', '7', '1', 400, 1, "The name, scope or lifetime of a service token is malformed.") \
 	X(REQUEST_INVALID, '0', '8', '0', 500, 0, "The request value of an endpoint is malformed.") \
-	X(MAIL_INVALID, '0', '9', '0', 400, 1, "A mail, its template or a value in it breaks a rule.")
+	X(MAIL_INVALID, '0', '9', '0', 400, 1, "A mail, its template or a value in it breaks a rule.") \
+	X(AUDIT_APPEND_ONLY, '1', '0', '0', 500, 0, "The audit trail can only be appended to.")       \
+	X(AUDIT_BROKEN, '1', '0', '1', 500, 0, "The chain of the audit trail does not verify.")
 /* clang-format on */
 
 /* What ereport wants: PostgreSQL's MAKE_SQLSTATE of the five characters. */
