@@ -100,6 +100,7 @@ typedef struct Presented
 	const pg_uuid_t *user_id; /* both point into verdict */
 	const pg_uuid_t *session_id;
 	int64 generation;
+	bool proven; /* the generation is; if not, only the current token counts, by its hash */
 	uint8 hash[AM_SHA256_BYTES];
 	AmSession session;
 } Presented;
@@ -378,8 +379,8 @@ token_present(const char *token, Size token_bytes, const char *api, Presented *p
 	{
 		presented->user_id = &verdict->user_id;
 		presented->session_id = &verdict->session_id;
-		presented->generation =
-			am_session_generation(&verdict->user_id, &verdict->session_id, verdict->jti);
+		presented->generation = am_session_generation(&verdict->user_id, &verdict->session_id,
+													  verdict->jti, &presented->proven);
 		if (presented->generation > 0)
 		{
 			am_sha256(token, token_bytes, presented->hash);
@@ -398,6 +399,12 @@ is_current(const Presented *presented)
 {
 	return presented->generation == presented->session.generation &&
 		   am_secret_equal(presented->hash, presented->session.refresh_hash, AM_SHA256_BYTES);
+}
+
+static bool
+is_older(const Presented *presented)
+{
+	return presented->proven && presented->generation < presented->session.generation;
 }
 
 /* Was the token replaced within this span? Known of the last two. */
@@ -486,7 +493,7 @@ refresh_decide(Presented *presented, const AmSessionRefresh *order, AmSessionRes
 		result_refuse(result, refusal);
 	else if (strcmp(session->api, order->api) != 0)
 		result_refuse(result, "invalid");
-	else if (presented->generation < session->generation)
+	else if (is_older(presented))
 		return older_decide(presented, order, result);
 	else if (!is_current(presented))
 		result_refuse(result, "invalid");
@@ -559,7 +566,7 @@ am_session_check(const char *token, Size token_bytes, const char *api, AmSession
 		result_refuse(result, refusal);
 	else if (strcmp(presented.session.api, api) != 0)
 		result_refuse(result, "invalid");
-	else if (presented.generation < presented.session.generation)
+	else if (is_older(&presented))
 		result_refuse(result, "superseded");
 	else if (!is_current(&presented))
 		result_refuse(result, "invalid");

@@ -23,9 +23,10 @@ extern char *am_session_refresh_token(const pg_uuid_t *user_id, const pg_uuid_t 
 
 /*
  * The generation of a token that we issued for this session, from its jti; -1 when we did not, even
- * if the token's signature is good.
+ * if the token's signature is good. *proven is false when the master key of then is gone: the
+ * generation is then only what the token says.
  */
 extern int64 am_session_generation(const pg_uuid_t *user_id, const pg_uuid_t *session_id,
-								   amc_span jti);
+								   amc_span jti, bool *proven);
 
 #endif

@@ -73,6 +73,9 @@ my $recovery_code = $service->sql("SELECT (authmeter.totp_recovery_renew('$id'))
 my $totp_code = q{authmeter.hotp('12345678901234567890', floor(extract(epoch FROM now()) / 30)::bigint)};
 my $token =
   $service->sql("SELECT authmeter.token_issue('$id', 'vsplugin', 'access', lifetime => '1 hour')");
+$service->sql("SELECT authmeter.key_generate(r, 'HS256', false) FROM unnest('{dump,dump-refresh}'::text[]) r");
+my ($live, $ended) = map { $service->sql("SELECT refresh_token FROM authmeter.session_start('$id', 'dump')") } 1 .. 2;
+$service->sql("SELECT authmeter.session_end(user_id, session_id) FROM authmeter.session_check('$ended', 'dump')");
 my $dump = $node->basedir . '/dump.sql';
 command_ok([ 'pg_dump', '-h', $node->host, '-p', $port, '-f', $dump, 'postgres' ], 'pg_dump');
 unlike(slurp_file($dump), qr/sk-keep|\Q$service->{secret}\E|correct horse|$recovery_code|12345678901234567890/, 'no secret in the dump');
@@ -95,6 +98,9 @@ is( $node->safe_psql(
 is( $node->safe_psql('restored',
 		"SELECT string_agg(outcome, ',') FROM unnest(ARRAY[$totp_code, '$recovery_code']) c, authmeter.totp_verify('$id', c)"),
 	'ok,ok', 'so are the second factor and its recovery codes');
+is( $node->safe_psql('restored',
+		"SELECT string_agg(r.reason, ',') FROM unnest(ARRAY['$live', '$ended']) t, authmeter.session_refresh(t, 'dump') r"),
+	'ok,session_ended', 'sessions are kept, and their ends');
 is( $node->safe_psql('restored', 'SELECT count(*), count(DISTINCT name) FROM authmeter.meter'),
 	$service->sql('SELECT count(*), count(DISTINCT name) FROM authmeter.meter'), 'builtin rows are not doubled');
 is( $node->safe_psql('restored', "SELECT authmeter.meter_create('dump.pages')"),

@@ -119,19 +119,40 @@ symlink "$file.real", $file or die $!;
 $node->safe_psql('postgres', "SELECT authmeter.key_import('first', 'Zq8vT3nL5xKw9RbY2mHc7JfD4sGp6EuA')");
 $node->safe_psql('postgres', "SELECT authmeter.key_generate('pair', 'ES256')");
 
+
+# Refresh tokens are derived from the master key.
+$node->safe_psql('postgres', "SELECT authmeter.key_generate(r, 'HS256', false) FROM unnest('{api,api-refresh}'::text[]) r");
+my $user = $node->safe_psql('postgres', q{SELECT user_id FROM authmeter.user_create('key@example.com')});
+my @refresh = map { $node->safe_psql('postgres', "SELECT refresh_token FROM authmeter.session_start('$user', 'api')") } 1 .. 3;
+
+# refresh TOKEN: what came of it, and the next one.
+sub refresh
+{
+	my ($token) = @_;
+	return split /\|/, $node->safe_psql('postgres', "SELECT reason, refresh_token FROM authmeter.session_refresh('$token', 'api')");
+}
+my ($first, $next) = refresh($refresh[0]);
+is($first, 'ok', 'a refresh token under version 1');
+
 my $versions = 'SELECT ring, master_key_version FROM authmeter.key_list() ORDER BY 1';
 my $signs = "SELECT (authmeter.jwt_verify(authmeter.jwt_sign('{}', 'first', '1 hour'), 'first')).outcome, length(authmeter.jwt_sign('{}', 'pair', '1 hour')) > 0";
-is($node->safe_psql('postgres', $versions), "first|1\npair|1", 'sealed under version 1');
+is($node->safe_psql('postgres', $versions), "api|1\napi-refresh|1\nfirst|1\npair|1", 'sealed under version 1');
 
 
 write_file("2 $hex[1]\n1 $hex[0]\n");
 is($node->safe_psql('postgres', $signs), 'ok|t', 'the old version opens');
+is((refresh($refresh[0]))[0], 'superseded', 'an answer given under the old version cannot be repeated');
+is((refresh($next))[0], 'ok', 'but what it gave is good');
+my ($second, $replacement) = refresh($refresh[1]);
 $node->safe_psql('postgres', "SELECT authmeter.key_rotate('first', '1 day')");
-is($node->safe_psql('postgres', $versions), "first|2\nfirst|1\npair|1", 'the highest version seals');
-is($node->safe_psql('postgres', 'SELECT authmeter.key_reseal(); SELECT authmeter.key_reseal()'), "2\n0", 'sealed anew, once');
-is($node->safe_psql('postgres', $versions), "first|2\nfirst|2\npair|2", 'all under version 2');
+is($node->safe_psql('postgres', $versions), "api|1\napi-refresh|1\nfirst|2\nfirst|1\npair|1", 'the highest version seals');
+is($node->safe_psql('postgres', 'SELECT authmeter.key_reseal(); SELECT authmeter.key_reseal()'), "4\n0", 'sealed anew, once');
+is($node->safe_psql('postgres', $versions), "api|2\napi-refresh|2\nfirst|2\nfirst|2\npair|2", 'all under version 2');
 write_file("2 $hex[1]\n");
 is($node->safe_psql('postgres', $signs), 'ok|t', 'version 1 may go');
+is((refresh($refresh[2]))[0], 'ok', 'refresh tokens of then are good');
+is((refresh($refresh[1]))[0], 'invalid', 'one that was replaced is refused');
+is((refresh($replacement))[0], 'ok', 'and changes nothing');
 
 # In one backend: file exchanged between two statements.
 my $both = <<"SQL";

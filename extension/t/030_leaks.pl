@@ -76,11 +76,19 @@ $dbh->do('SELECT status FROM authmeter_http.vsplugin_signup(?)', undef, $_)
   qq({"method":"POST","ip":"127.0.0.1","headers":{"x-service-token":"$service"},"body":{"email":"leak\@example.com"}});
 $dbh->do('SELECT status FROM authmeter_http.vsplugin_track_usage(?)', undef,
 	qq({"method":"POST","ip":"127.0.0.1","bearer":"$token","body":{"usage":1}}));
-@secret{qw(token service_token)} = ($token, $service);
+$dbh->do('SELECT authmeter.key_generate(r, $$HS256$$, false) FROM unnest($$ {leaks,leaks-refresh} $$::text[]) r');
+my ($access, $first) = $dbh->selectrow_array(
+	'SELECT access_token, refresh_token FROM authmeter.session_start(?, ?)', undef, $id, 'leaks');
+my ($second) = $dbh->selectrow_array(
+	'SELECT refresh_token FROM authmeter.session_refresh(?, ?)', undef, $first, 'leaks');
+ok($second, 'session') or diag $dbh->errstr;
+$dbh->do('SELECT authmeter.session_refresh(?, ?)', undef, $_, 'leaks') for "$first.x", $first;
+$dbh->do('SELECT authmeter.session_check(?, ?)', undef, $second, 'leaks');
+@secret{qw(token service_token session_access session_first session_second)} = ($token, $service, $access, $first, $second);
 
 # Read all views as the superuser before anything is shut down.
 my $views = join "\n", map { $node->safe_psql('postgres', "SELECT v::text FROM $_ v") }
-  qw(pg_stat_activity pg_stat_statements authmeter.audit_event authmeter.mail_outbox authmeter.setting);
+  qw(pg_stat_activity pg_stat_statements authmeter.audit_event authmeter.mail_outbox authmeter.session authmeter.setting);
 my $dump = $node->basedir . '/leak.sql';
 system_or_bail('pg_dump', '-h', $node->host, '-p', $node->port, '-f', $dump, 'postgres');
 $dbh->disconnect;
