@@ -194,27 +194,6 @@ for my $way ('a new password', 'deleting the user', 'disabling the user', 'revok
 		});
 }
 
-# ---- order of the locks ---------------------------------------------------------------------------
-
-# A good code proves the mailbox and changes the user; a new password kills the code. Who comes first
-# wins, and nobody ends in a deadlock.
-$s->sql(q{SELECT authmeter.setting_set('vsplugin.signup_proof', 'strict'), authmeter.setting_set('vsplugin.signup_limit', 'off')});
-$race->check('a good code against 63 new passwords: no deadlock',
-	sub {
-		my ($round) = @_;
-		my $email = "code$round\@example.com";
-		my $id = user($email);
-		$race->sql(qq{SELECT authmeter.otp_issue('vsplugin-signup', '$email', '$id', rate => 'off')});
-		my $code = $race->sql(qq{SELECT authmeter.mail_params(id)->>'code' FROM authmeter.mail_outbox WHERE recipient = '$email'});
-		my $tally = $race->round(
-			sub {
-				return sprintf $revocation{'a new password'}, '', $id if $_[0] != 40;
-				return qq{SELECT 'code ' || status FROM authmeter_http.vsplugin_signup('{"ip":"192.0.2.1","body":{"email":"$email","otp":"$code"}}')};
-			});
-		$race->sql("SELECT authmeter.user_delete('$id')");
-		return join(', ', sort keys %$tally) =~ /^code (?:201|401), done$/ ? '' : Authmeter::Race::describe($tally);
-	});
-
 # ---- one session a user --------------------------------------------------------------------------
 
 $race->check('64 starts of a single session: one can be refreshed, the others\' access tokens live on',
