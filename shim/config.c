@@ -234,6 +234,7 @@ am_config_load(AmConfig *config, int argc, char **argv, char **environment, AmTe
 	am_read_file(&reading);
 	build(&reading);
 	check = reading.option[AM_OPTION_CHECK];
+	config->once = reading.option[AM_OPTION_ONCE];
 	if (!finish(&reading))
 		return AM_CONFIG_FAILED;
 	if (!check)

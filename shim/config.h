@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * config.h
- *	  The configuration of the shim.
+ *	  The configuration of the shim, and of the mailer.
  *
  * One table (config_table.h) says everything about every setting; the
  * parsers of file, command line and environment, --help, the man page and the
@@ -25,6 +25,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "mailer_config.h"
 #include "names.h"
 #include "obs.h"
 #include "text.h"
@@ -128,7 +129,10 @@ typedef struct AmConfig
 	int log_sample_above; /* 2xx request lines a second and loop; 0 = all */
 	int log_sample_one_in;
 
+	AmMailerConfig mailer; /* of the mailer, which has none of the listeners and lanes above */
+
 	/* told, not set */
+	bool once;                                          /* --once was given */
 	char *file;                                         /* configuration file in use, NULL = none */
 	char api[AM_MOUNTS_MAX][AM_API_NAME_BYTES_MAX + 1]; /* the mounted APIs, each once */
 	int api_count;

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * obs.h
- *	  Observations: everything the shim tells the outside about itself.
+ *	  Observations: everything shim and mailer tell the outside about themselves.
  *
  * A module that sees something worth telling builds one AmObservation and
  * emits it once.  The log and the metrics are subscribers: nothing can be
@@ -101,6 +101,20 @@ typedef enum AmObsMetric
 	  "", "The shim has stopped.") \
 	X(ADMIN_REQUEST, "admin_request", DEBUG, COUNTER, false, NONE, \
 	  "admin_requests_total", "Requests answered by the admin listener.") \
+	X(MAIL_SENT, "mail_sent", INFO, NONE, false, NONE, \
+	  "", "A mail was handed over.") \
+	X(MAIL_DEFERRED, "mail_deferred", WARNING, NONE, false, NONE, \
+	  "", "A mail was not taken; it will be tried again.") \
+	X(MAIL_REJECTED, "mail_rejected", WARNING, NONE, false, NONE, \
+	  "", "A mail was refused for good.") \
+	X(MAIL_RELEASED, "mail_released", DEBUG, NONE, false, NONE, \
+	  "", "A mail was given back untried.") \
+	X(MAIL_UNRECORDED, "mail_unrecorded", ERROR, NONE, false, NONE, \
+	  "", "A mail was handed over, but the database does not know it; it may be sent again.") \
+	X(MAIL_SERVER_DOWN, "mail_server_down", WARNING, NONE, false, NONE, \
+	  "", "The mail server takes no mail; sending pauses.") \
+	X(MAIL_SERVER_UP, "mail_server_up", INFO, NONE, false, NONE, \
+	  "", "The mail server takes mail again.") \
 	X(LOG_DROPPED, "log_dropped", WARNING, COUNTER, false, NONE, \
 	  "log_lines_dropped_total", "Log lines dropped because the log could not be written.") \
 	X(INTERNAL_FAULT, "internal_fault", ERROR, COUNTER, false, NONE, \
