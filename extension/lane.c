@@ -1,19 +1,20 @@
 /*
  * lane.c
  *
- * What a backend does for the lane of the gateway that it serves. The slow lane hashes passwords, 0.2 s
- * of pure computation each; with the processors taken by logins, a metering call would wait for its
- * turn behind them. So backends of that lane give way: they lower their own priority, which needs no
- * privilege and cannot be taken back.
+ * What a backend does for the lane of the gateway that it serves. The slow lane hashes passwords,
+ * 0.2 s of pure computation each; with the processors taken by logins, a metering call would wait
+ * for its turn behind them. So backends of that lane give way: they lower their own priority,
+ * which needs no privilege and cannot be taken back.
  *
- * A nice value, not SCHED_IDLE: a backend takes short locks in shared memory like any other, and one
- * that is never run while it holds one stops those it should give way to. At nice 10 it gets a tenth
- * of a processor that everybody else wants, so logins are slow under full load but not starved.
+ * A nice value, not SCHED_IDLE: a backend takes short locks in shared memory like any other, and
+ * one that is never run while it holds one stops those it should give way to. At nice 10 it gets a
+ * tenth of a processor that everybody else wants, so logins are slow under full load but not
+ * starved.
  *
- * Linux with autogroups shares processors among sessions first, and every backend is a session of its
- * own: there the nice value of a process means nothing to other backends, and that of the session's
- * group has to be lowered as well (sched(7)). In a control group of its own, as under systemd or in a
- * container, the process's value counts.
+ * Linux with autogroups shares processors among sessions first, and every backend is a session of
+ * its own: there the nice value of a process means nothing to other backends, and that of the
+ * session's group has to be lowered as well (sched(7)). In a control group of its own, as under
+ * systemd or in a container, the process's value counts.
  */
 #include "compat.h"
 
@@ -32,7 +33,10 @@
 
 PG_FUNCTION_INFO_V1(authmeter_http_lane_enter);
 
-/* True unless the kernel asks to try again. Anything else that fails is no autogroups, or no matter. */
+/*
+ * True unless the kernel asks to try again. Anything else that fails is no autogroups, or no
+ * matter.
+ */
 static bool
 autogroup_write(int nice_value)
 {
