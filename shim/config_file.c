@@ -224,10 +224,11 @@ check_mode(AmConfigReading *reading, int fd)
 	if (!secret || fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
 		return;
 	if ((status.st_mode & (S_IROTH | S_IWOTH)) != 0)
-		am_config_warn(reading->config,
-					   "configuration file %s holds the database's connection string and is open "
-					   "to everybody (mode %03o); 0640 or less is safer",
-					   reading->file, (unsigned) (status.st_mode & 0777));
+		am_config_warn(
+			reading->config,
+			"configuration file %s holds what may be a password and is open to everybody "
+			"(mode %03o); 0640 or less is safer",
+			reading->file, (unsigned) (status.st_mode & 0777));
 }
 
 void

@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "mailer_send.h"
 
@@ -311,13 +312,27 @@ am_smtp_open(const AmConfig *config, AmStopAsked stop, void *stop_state, char *e
 	return NULL;
 }
 
+/* libcurl says QUIT and waits two minutes for an answer: with reading shut, it has none to wait for. */
+static void
+answers_refuse(CURL *curl)
+{
+	curl_socket_t socket = CURL_SOCKET_BAD;
+
+	if (curl_easy_getinfo(curl, CURLINFO_ACTIVESOCKET, &socket) == CURLE_OK &&
+		socket != CURL_SOCKET_BAD)
+		(void) shutdown(socket, SHUT_RD);
+}
+
 void
 am_smtp_close(AmSmtp *smtp)
 {
 	if (smtp == NULL)
 		return;
 	if (smtp->curl != NULL)
+	{
+		answers_refuse(smtp->curl);
 		curl_easy_cleanup(smtp->curl);
+	}
 	free(smtp);
 }
 

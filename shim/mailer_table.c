@@ -56,9 +56,14 @@ const AmSetting am_settings[] = {
 	WORDS("smtp_host", SMTP, smtp_host, "", RELOAD, "SMTP_HOST", "HOST",
 		"The mail server that takes the mails and delivers them: a name, or a numeric address. "
 		"Without it mails are written to mail_folder."),
-	NUMBER("smtp_port", SMTP, mailer.smtp_port, "0", 0, 65535, NONE, RELOAD,
-		"Its port. 0 stands for the usual one: 465 with smtp_security tls, 587 with starttls, 25 "
-		"with none."),
+	{
+		ROW("smtp_port", INTEGER, SMTP, mailer.smtp_port, "0", RELOAD),
+		.maximum = 65535,
+		.environment = "SMTP_PORT",
+		.placeholder = "N",
+		.meaning = "Its port. 0 stands for the usual one: 465 with smtp_security tls, 587 with starttls, "
+		"25 with none.",
+	},
 	WORDS("smtp_security", SMTP, smtp_security, "auto", RELOAD, "SMTP_SECURITY",
 		"auto|starttls|tls|none",
 		"starttls: the connection must change to TLS before anything is said, or no mail is sent; "

@@ -51,20 +51,20 @@ class Handler:
         if local.startswith("full-"):
             return "452 4.2.2 mailbox full"
         if local.startswith("gate-"):
-            self.keep("waiting", session, envelope, text)
+            self.keep("waiting", server, session, envelope, text)
             while not os.path.exists(os.path.join(self.folder, "open")):
                 await asyncio.sleep(GATE_POLL_S)
-        self.keep("mail", session, envelope, text)
+        self.keep("mail", server, session, envelope, text)
         return "250 2.0.0 taken"
 
-    def keep(self, kind, session, envelope, text):
+    def keep(self, kind, server, session, envelope, text):
         self.count += 1
         path = os.path.join(self.folder, f"{kind}-{os.getpid()}-{self.count}")
         mail = {
             "sender": envelope.mail_from,
             "recipients": envelope.rcpt_tos,
             "name": session.host_name,
-            "tls": session.ssl is not None,
+            "tls": server.transport.get_extra_info("ssl_object") is not None,
             "login": (session.auth_data.login.decode() if session.auth_data else None),
             "message": text,
         }
