@@ -107,12 +107,11 @@ name_take(const char *text, size_t length, AmMailbox *mailbox)
 		text++;
 		length -= 2;
 	}
-	if (length > AM_MAIL_NAME_BYTES_MAX || memchr(text, '"', length) != NULL ||
-		memchr(text, '\\', length) != NULL)
+	if (length > AM_MAIL_NAME_BYTES_MAX)
 		return false;
 	for (size_t i = 0; i < length; i++)
 	{
-		if (iscntrl((unsigned char) text[i]))
+		if (iscntrl((unsigned char) text[i]) || strchr("\"\\<>", text[i]) != NULL)
 			return false;
 	}
 	memcpy(mailbox->name, text, length);
