@@ -64,7 +64,7 @@ help: ## list the targets and variables
 		awk -F'|' '{ printf "%-15s %s\n", $$1, $$2 }'
 	@echo
 	@echo '  RUN_DIR=.run                     where make run keeps its server'
-	@echo '  LISTEN="127.0.0.1:3000=vsplugin" listeners of the shim: [address:]port[/prefix]=api[,api] ...'
+	@echo '  LISTEN="3000=vsplugin 5000=jobpsych"  listeners of the shim: [address:]port[/prefix]=api[,api] ...'
 	@echo '  ADMIN=127.0.0.1:9464             its admin listener (/live, /ready, /metrics), or off'
 	@echo '  PG_CONFIG=pg_config              which PostgreSQL'
 	@echo '  SUITE="regress tap" TESTS="jwt 100"  what make check runs: suites, and of these the tests named'

@@ -5,7 +5,7 @@
 #
 #   server/    private server tree (see lib.sh) with the extension and the shim installed
 #   data/      the cluster                          sock/   its Unix socket, mode 0700
-#   secrets/   master key, JWT secret, password     log/    postgres.log, shim.log
+#   secrets/   master key, JWT secrets, password    log/    postgres.log, shim.log
 #   authmeter-shim.conf, postgresql.conf            written anew at every start
 #   listen, admin, port                             what was chosen last
 #
@@ -18,12 +18,15 @@
 # shellcheck source=dev/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-LISTEN_DEFAULT="127.0.0.1:3000=vsplugin"
+LISTEN_DEFAULT="127.0.0.1:3000=autoverse,vsplugin 127.0.0.1:3001=quizzer 127.0.0.1:5000=jobpsych"
 ADMIN_DEFAULT="127.0.0.1:9464"
 PORT_FIRST=15432
 SOCKET_PATH_BYTES_MAX=107
 START_WAIT_S=60
 STOP_WAIT_S=40
+# What the APIs sign with: the files have the names of the variables, in lower case.
+SIGNING_SECRETS="autoverse_jwt_secret autoverse_jwt_refresh_secret quizzer_jwt_secret
+  jobpsych_jwt_access_secret jobpsych_jwt_refresh_secret"
 DEMO_EMAIL="ana@example.com"
 DEMO_API_KEY="demo-api-key"
 
@@ -131,10 +134,13 @@ remembered()
 
 make_secrets()
 {
-  local dir=$AT/secrets
+  local dir=$AT/secrets name
   # Version and key.
   [ -f "$dir/master.key" ] || printf '1 %s\n' "$(random_hex 32)" | own_file 0600 "$dir/master.key"
   [ -f "$dir/jwt_secret" ] || random_hex 32 | own_file 0600 "$dir/jwt_secret"
+  for name in $SIGNING_SECRETS; do
+    [ -f "$dir/$name" ] || random_hex 32 | own_file 0600 "$dir/$name"
+  done
   [ -f "$dir/password" ] || random_hex 16 | own_file 0600 "$dir/password"
 }
 
@@ -287,7 +293,7 @@ check_listeners()
   for mount in $LISTEN; do
     endpoint=${mount%%=*}
     endpoint=${endpoint%%/*}
-    check_endpoint "$endpoint" "LISTEN=\"127.0.0.1:$((10000 + RANDOM % 20000))=${mount#*=}\""
+    check_endpoint "$endpoint" "LISTEN=\"${LISTEN/"$mount"/127.0.0.1:$((10000 + RANDOM % 20000))=${mount#*=}}\""
   done
   [ "$ADMIN" = off ] || check_endpoint "$ADMIN" "ADMIN=127.0.0.1:$((10000 + RANDOM % 20000))"
 }
@@ -324,7 +330,18 @@ write_shim_file()
   } | own_file 0644 "$AT/authmeter-shim.conf"
 }
 
-# start_shim: the secret travels in the environment, from which the shim removes it.
+# export_secrets: what the APIs sign with, for the shim's first start.
+export_secrets()
+{
+  local name
+  export VSPLUGIN_JWT_SECRET
+  VSPLUGIN_JWT_SECRET=$(cat "$AT/secrets/jwt_secret")
+  for name in $SIGNING_SECRETS; do
+    export "${name^^}=$(cat "$AT/secrets/$name")"
+  done
+}
+
+# start_shim: the secrets travel in the environment, from which the shim removes them.
 start_shim()
 {
   local i
@@ -333,10 +350,11 @@ start_shim()
   rm -f "$AT/log/shim.pid"
   : | as_account tee -a "$AT/log/shim.log" >/dev/null
   # shellcheck disable=SC2016 # expanded by the inner shell, whose process becomes the shim
-  VSPLUGIN_JWT_SECRET=$(cat "$AT/secrets/jwt_secret") as_account setsid --fork \
-    sh -c 'echo $$ >"$1" && exec "$2" --config="$3"' sh \
-    "$AT/log/shim.pid" "$AT/server/bin/authmeter-shim" "$AT/authmeter-shim.conf" \
-    </dev/null >>"$AT/log/shim.log" 2>&1 9>&-
+  (
+    export_secrets
+    as_account setsid --fork sh -c 'echo $$ >"$1" && exec "$2" --config="$3"' sh \
+      "$AT/log/shim.pid" "$AT/server/bin/authmeter-shim" "$AT/authmeter-shim.conf"
+  ) </dev/null >>"$AT/log/shim.log" 2>&1 9>&-
   for ((i = 0; i < START_WAIT_S * 10; i++)); do
     if shim_ready; then
       return
@@ -439,28 +457,49 @@ start()
   exec 9>&-
 }
 
-# tell: how to call it. The first listener is shown, 0.0.0.0 as loopback.
+# url_of MOUNT: how to reach it from here, 0.0.0.0 as loopback.
+url_of()
+{
+  local endpoint=${1%%=*}
+  case $endpoint in
+    0.0.0.0:*) endpoint=127.0.0.1:${endpoint#0.0.0.0:} ;;
+    *:*) ;;
+    *) endpoint=127.0.0.1:$endpoint ;;
+  esac
+  printf 'http://%s\n' "${endpoint%/}"
+}
+
+# tell_calls: a call of each listener, and the demo user where vsplugin is served.
+tell_calls()
+{
+  local mount url
+  for mount in $LISTEN; do
+    url=$(url_of "$mount")
+    echo "  curl -s $url/health"
+    case ,${mount#*=}, in
+      *,vsplugin,*)
+        cat <<TEXT
+  TOKEN=\$(curl -s $url/signup -H 'Content-Type: application/json' -d '{"email":"$DEMO_EMAIL"}' |
+    sed 's/.*"sessionToken":"\([^"]*\)".*/\1/')
+  curl -s $url/trackUsage -H "Authorization: Bearer \$TOKEN" -H 'Content-Type: application/json' \\
+    -d '{"usage":1,"tokenCount":250}'
+TEXT
+        ;;
+    esac
+  done
+}
+
+# tell: how to call it.
 tell()
 {
-  local first=${LISTEN%% *} url run='' metrics=''
-  url=${first%%=*}
-  case $url in
-    0.0.0.0:*) url=127.0.0.1:${url#0.0.0.0:} ;;
-    *:*) ;;
-    *) url=127.0.0.1:$url ;;
-  esac
-  url=http://${url%/}
+  local run='' metrics=''
   [ "$ADMIN" = off ] || metrics="  curl -s http://$ADMIN/metrics"$'\n'
   [ "${RUN_DIR:-.run}" = .run ] || run=" RUN_DIR=$RUN_DIR"
   cat <<TEXT
 
 authmeter is running: $LISTEN. Try it:
 
-  curl -s $url/health
-  TOKEN=\$(curl -s $url/signup -H 'Content-Type: application/json' -d '{"email":"$DEMO_EMAIL"}' |
-    sed 's/.*"sessionToken":"\([^"]*\)".*/\1/')
-  curl -s $url/trackUsage -H "Authorization: Bearer \$TOKEN" -H 'Content-Type: application/json' \\
-    -d '{"usage":1,"tokenCount":250}'
+$(tell_calls)
 $metrics  make psql$run SQL="select * from authmeter.status()"
 
   Logs and data: $AT    Stop: ${1:-make stop$run}

@@ -2,7 +2,8 @@
 # secrets.sh [DIR]
 #
 # Makes the secrets of the compose file: DIR (default: docker/secrets, mode 0700) with the files
-# master_key, shim_password and vsplugin_jwt_secret (mode 0600). A file that exists stays as it is.
+# master_key, shim_password and the secrets that the APIs sign with (mode 0600). A file that exists
+# stays as it is.
 # Keep a copy of master_key: without it no signing key and no sealed secret of the database opens.
 set -euo pipefail
 
@@ -29,4 +30,7 @@ umask 077
 mkdir -p "$dir"
 make master_key '1 '
 make shim_password ''
-make vsplugin_jwt_secret ''
+for name in vsplugin_jwt autoverse_jwt autoverse_jwt_refresh quizzer_jwt jobpsych_jwt_access \
+  jobpsych_jwt_refresh; do
+  make "${name}_secret" ''
+done

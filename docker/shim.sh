@@ -4,7 +4,8 @@
 # Entry point of the shim image. Started as root, it hands the secrets over to the unprivileged
 # account and becomes the shim; arguments are passed on to it.
 #
-#   SECRETS_DIR (/run/secrets)                   shim_password, and NAME_jwt_secret for API NAME
+#   SECRETS_DIR (/run/secrets)                   shim_password, and files named as the variables that
+#                                                hold signing secrets, in lower case
 #   STATE_DIR (/run/authmeter)                   a tmpfs
 #   DATABASE_HOST (database), DATABASE_PORT (5432)
 #   LISTEN                                       see authmeter-shim --help
@@ -33,7 +34,7 @@ printf '%s:%s:authmeter:authmeter_shim:%s\n' "$host" "$port" "$(cat "$secrets/sh
 chown "$account:$account" "$state/pgpass"
 
 # The shim imports a signing secret at its start and removes it from its environment.
-for file in "$secrets"/*_jwt_secret; do
+for file in "$secrets"/*_jwt_*secret; do
   if [ -r "$file" ]; then
     name=$(basename "$file")
     export "${name^^}=$(cat "$file")"

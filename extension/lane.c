@@ -27,7 +27,7 @@
 #include "sqlstate.h"
 
 #define AUTOGROUP_FILE      "/proc/self/autogroup"
-#define AUTOGROUP_TRIES_MAX 5 /* the kernel takes one change in 100 ms, of all processes */
+#define AUTOGROUP_TRIES_MAX 40 /* the kernel takes one change in 100 ms, of all processes */
 #define AUTOGROUP_PAUSE_US  100000
 #define NICE_BYTES          12
 

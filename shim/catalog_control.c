@@ -224,7 +224,7 @@ step_failed(AmEngine *engine, const PGresult *result)
 	char message[AM_PGCONN_REASON_BYTES];
 
 	if (control->step == AM_CONTROL_IMPORT || primary == NULL)
-		primary = "a secret of the deployment could not be imported";
+		primary = "a variable of the deployment could not be imported";
 	(void) snprintf(message, sizeof(message), "the tables could not be read: %s (SQLSTATE %s)",
 					primary, code == NULL ? "none" : code);
 	if (control->loaded)

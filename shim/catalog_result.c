@@ -55,8 +55,8 @@ deployment_look_up(AmEngine *engine, const char *api, const char *name)
 	if (control->secret_count == AM_CONTROL_SECRETS_MAX)
 		return false;
 	outcome = am_config_deployment_secret(engine->config, api, name, &secret->secret);
-	if (outcome == AM_SECRET_AMBIGUOUS)
-		tell(engine, AM_OBS_CHECK_WARNING, secret->secret.variable,
+	if (am_config_deployment_ambiguous(engine->config, name))
+		tell(engine, AM_OBS_CHECK_WARNING, name,
 			 "The variable is ignored, because several APIs are mounted and each may mean its own.",
 			 "Set the variable with the name of the API in front of it.");
 	if (outcome == AM_SECRET_FAILED)
@@ -92,7 +92,7 @@ am_control_take_deployments(AmEngine *engine, const PGresult *result)
 
 		if (api == NULL || name == NULL || !deployment_look_up(engine, api, name))
 		{
-			am_control_refuse(engine, "a secret of the deployment could not be read", NULL);
+			am_control_refuse(engine, "a variable of the deployment could not be read", NULL);
 			return false;
 		}
 	}
@@ -113,14 +113,14 @@ am_control_take_import(AmEngine *engine, const PGresult *result)
 	if (strncmp(outcome, "refused", 7) == 0)
 	{
 		tell(engine, AM_OBS_CHECK_FAILED, secret->secret.variable, outcome,
-			 "The database refused the secret of this variable.");
+			 "The database refused the value of this variable.");
 		am_engine_fail(engine, AM_EXIT_REFUSED);
 		return false;
 	}
 	if (strcmp(outcome, "differs") == 0)
 		tell(engine, AM_OBS_CHECK_WARNING, secret->secret.variable,
-			 "The database has another secret than the environment; the database's is used.",
-			 "Rotate the key in the database, or correct the variable.");
+			 "The database has another value than the environment; the database's is used.",
+			 "Rotate the key or set the setting in the database, or correct the variable.");
 	else
 		tell(engine, AM_OBS_DEPLOYMENT_SECRET, secret->secret.variable, outcome, NULL);
 	am_secret_wipe(&secret->secret);

@@ -190,8 +190,7 @@ typedef enum AmSecretOutcome
 {
 	AM_SECRET_FOUND,
 	AM_SECRET_ABSENT,
-	AM_SECRET_AMBIGUOUS, /* only the bare name is there and several APIs are mounted: warn */
-	AM_SECRET_FAILED     /* out of memory or over AM_SECRET_BYTES_MAX */
+	AM_SECRET_FAILED /* out of memory or over AM_SECRET_BYTES_MAX */
 } AmSecretOutcome;
 
 #define AM_SECRET_BYTES_MAX 65536
@@ -202,10 +201,16 @@ typedef enum AmSecretOutcome
  * section 12).  A found value is moved: copied into secret, wiped in the
  * environment and removed from it, so children and /proc do not show it; keep
  * secret until it was imported, then am_secret_wipe().  An empty value is absent.
- * variable names what was found or, when AMBIGUOUS, what was ignored.
+ * variable names what was found.
  */
 extern AmSecretOutcome am_config_deployment_secret(const AmConfig *config, const char *api,
 												   const char *name, AmSecret *secret);
+
+/*
+ * True if the bare name is set while several APIs are mounted, so that nobody can
+ * say whose it is: to be told once.  It is wiped and removed like one that is taken.
+ */
+extern bool am_config_deployment_ambiguous(const AmConfig *config, const char *name);
 
 /* Wipes and frees the value; harmless when there is none. */
 extern void am_secret_wipe(AmSecret *secret);

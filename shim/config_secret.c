@@ -25,6 +25,14 @@ secret_variable(const char *name)
 	return value != NULL && *value != '\0' ? value : NULL;
 }
 
+/* Neither /proc nor a child shall see it again. */
+static void
+variable_wipe(const char *name, char *value)
+{
+	explicit_bzero(value, strlen(value));
+	(void) unsetenv(name);
+}
+
 static AmSecretOutcome
 secret_move(char *value, AmSecret *secret)
 {
@@ -37,8 +45,7 @@ secret_move(char *value, AmSecret *secret)
 		return AM_SECRET_FAILED;
 	memcpy(secret->value, value, length + 1);
 	secret->length = length;
-	explicit_bzero(value, length);
-	(void) unsetenv(secret->variable);
+	variable_wipe(secret->variable, value);
 	return AM_SECRET_FOUND;
 }
 
@@ -61,11 +68,20 @@ am_config_deployment_secret(const AmConfig *config, const char *api, const char 
 
 	(void) snprintf(secret->variable, sizeof(secret->variable), "%s", name);
 	value = secret_variable(secret->variable);
-	if (value == NULL)
+	if (value == NULL || config->api_count != 1)
 		return AM_SECRET_ABSENT;
-	if (config->api_count != 1)
-		return AM_SECRET_AMBIGUOUS;
 	return secret_move(value, secret);
+}
+
+bool
+am_config_deployment_ambiguous(const AmConfig *config, const char *name)
+{
+	char *value = secret_variable(name);
+
+	if (value == NULL || config->api_count == 1)
+		return false;
+	variable_wipe(name, value);
+	return true;
 }
 
 void

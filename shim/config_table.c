@@ -111,7 +111,7 @@ const AmSetting am_settings[] = {
 		.type = AM_SETTING_TEXT,
 		.section = AM_SECTION_LISTENERS,
 		.offset = FIELD(apis),
-		.default_value = "vsplugin",
+		.default_value = "autoverse,vsplugin,quizzer,jobpsych",
 		.placeholder = "API[,API]",
 		.meaning = "The APIs that are served when neither listen nor mount is given, each at its usual "
 		"port of the loopback. If several share a port, the first answers unknown paths.",

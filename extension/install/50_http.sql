@@ -50,10 +50,11 @@ CREATE TABLE authmeter_http.deployment (
 	name text NOT NULL CHECK (name OPERATOR(pg_catalog.~) '^[A-Z][A-Z0-9_]*$'),
 	ring text,
 	fallback boolean NOT NULL DEFAULT false,
+	setting text CHECK (ring IS NULL OR setting IS NULL),
 	PRIMARY KEY (api, name)
 );
 COMMENT ON TABLE authmeter_http.deployment IS
-	'Deployment variables that hold secrets, and what becomes of them: imported into the ring of signing keys, or, without a ring, sealed in authmeter.deployment_secret. A fallback counts only while its ring has no key. Part of the extension, not of the data.';
+	'Variables that the APIs have been deployed with, and what becomes of them: a secret is imported into its ring of signing keys, or, without a ring, sealed in authmeter.deployment_secret; others give a setting its first value. A fallback counts only while its ring has no key. Part of the extension, not of the data.';
 
 CREATE FUNCTION authmeter_http.body_text(request jsonb, field text) RETURNS text
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'authmeter_http_body_text';
@@ -232,7 +233,7 @@ BEGIN ATOMIC
 	ORDER BY d.api, d.fallback, d.name;
 END;
 COMMENT ON FUNCTION authmeter_http.deployment_list(text[]) IS
-	'The deployment variables of these APIs that hold secrets, without the prefix of the API, in the order in which they are to be imported.';
+	'The deployment variables of these APIs, without the prefix of the API, in the order in which they are to be imported.';
 
 CREATE FUNCTION authmeter_http.gateway_notify() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -295,6 +296,26 @@ $$;
 COMMENT ON FUNCTION authmeter_http.secret_import(text, text, text) IS
 	'Seals a deployment''s secret unless there is one: imported, present, differs, or refused: and why.';
 
+CREATE FUNCTION authmeter_http.setting_import(setting text, value text) RETURNS text
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	present text;
+BEGIN
+	SELECT s.value INTO present FROM authmeter.setting s WHERE s.name = setting_import.setting;
+	IF NOT FOUND THEN
+		PERFORM authmeter.setting_set(setting, value);
+		RETURN 'imported';
+	END IF;
+	-- lists may be written with blanks or without
+	RETURN CASE WHEN regexp_replace(present, '\s', '', 'g') = regexp_replace(value, '\s', '', 'g')
+		THEN 'present' ELSE 'differs' END;
+EXCEPTION WHEN SQLSTATE 'MA003' THEN
+	RETURN 'refused:' || SQLERRM;
+END
+$$;
+COMMENT ON FUNCTION authmeter_http.setting_import(text, text) IS
+	'Gives a setting the value of a deployment unless it has one: imported, present, differs, or refused: and why.';
+
 CREATE FUNCTION authmeter_http.deployment_import(api text, name text, value text) RETURNS text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -306,7 +327,9 @@ BEGIN
 	IF NOT FOUND OR value IS NULL OR value = '' THEN
 		RETURN 'ignored';
 	END IF;
-	IF variable.ring IS NULL THEN
+	IF variable.setting IS NOT NULL THEN
+		outcome := authmeter_http.setting_import(variable.setting, value);
+	ELSIF variable.ring IS NULL THEN
 		outcome := authmeter_http.secret_import(api, name, value);
 	ELSE
 		outcome := authmeter_http.signing_key_import(variable.ring, value);
@@ -320,7 +343,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION authmeter_http.deployment_import(text, text, text) IS
-	'Takes a secret that an API was deployed with (see deployment_list); pass it by bind parameter. Returns imported (there was none), present (the same), differs (another is in force and stays: rotate it in the database), refused: with the reason (the gateway must not start), or ignored (no such variable, empty, or a fallback that is not needed). Audited without the value.';
+	'Takes a variable that an API was deployed with (see deployment_list); pass it by bind parameter, most are secrets. Returns imported (there was none), present (the same), differs (another is in force and stays: rotate or set it in the database), refused: with the reason (the gateway must not start), or ignored (no such variable, empty, or a fallback that is not needed). Audited without the value.';
 
 CREATE FUNCTION authmeter_http.ring_problem(ring text) RETURNS text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

@@ -70,8 +70,8 @@ defaults_are_as_documented(void)
 	CHECK_INT(60000, load.config.idle_timeout_ms);
 	CHECK_STRING("127.0.0.1", load.config.admin.address);
 	CHECK_INT(9464, load.config.admin.port);
-	CHECK_INT(1, load.config.mount_count);
-	CHECK_STRING("vsplugin", load.config.mount[0].api);
+	CHECK_INT(4, load.config.mount_count);
+	CHECK_STRING("autoverse", load.config.mount[0].api);
 	CHECK_STRING("/", load.config.mount[0].prefix);
 	CHECK_STRING("127.0.0.1", load.config.listener[0].address);
 	CHECK_INT(3000, load.config.listener[0].port);
@@ -192,6 +192,10 @@ stronger_sources_win(void)
 	load_end(&load);
 }
 
+#define USUAL_MOUNTS                                        \
+	"127.0.0.1:3000 autoverse /;127.0.0.1:3000 vsplugin /;" \
+	"127.0.0.1:3001 quizzer /;127.0.0.1:5000 jobpsych /;"
+
 static void
 second_names_of_the_environment(void)
 {
@@ -201,17 +205,17 @@ second_names_of_the_environment(void)
 		const char *database;
 		const char *mounts;
 	} cases[] = {
-		{{"DATABASE_URL=postgresql:///a"}, "postgresql:///a", "127.0.0.1:3000 vsplugin /;"},
-		{{"DATABASE_URL=x", "AUTHMETER_DATABASE=y"}, "y", "127.0.0.1:3000 vsplugin /;"},
-		{{"DATABASE_URL=x", "AUTHMETER_DATABASE="}, "x", "127.0.0.1:3000 vsplugin /;"},
-		{{"PORT=8000"}, "", "127.0.0.1:8000 vsplugin /;"},
+		{{"DATABASE_URL=postgresql:///a"}, "postgresql:///a", USUAL_MOUNTS},
+		{{"DATABASE_URL=x", "AUTHMETER_DATABASE=y"}, "y", USUAL_MOUNTS},
+		{{"DATABASE_URL=x", "AUTHMETER_DATABASE="}, "x", USUAL_MOUNTS},
+		{{"PORT=8000", "AUTHMETER_APIS=vsplugin"}, "", "127.0.0.1:8000 vsplugin /;"},
 		{{"PORT=8000", "LISTEN=9000=a"}, "", "127.0.0.1:9000 a /;"},
 		{{"LISTEN=9000=a", "AUTHMETER_LISTEN=9001=b"}, "", "127.0.0.1:9001 b /;"},
 		{{"LISTEN=9000=a", "AUTHMETER_MOUNT=b 9001 /x"},
 		 "",
 		 "127.0.0.1:9000 a /;127.0.0.1:9001 b /x;"},
-		{{"NODE_ENV=x", "REDIS_URL=r", "MONGODB_URI=m"}, "", "127.0.0.1:3000 vsplugin /;"},
-		{{"LISTENER=1", "XPORT=5", "MONGO_URI=m"}, "", "127.0.0.1:3000 vsplugin /;"},
+		{{"NODE_ENV=x", "REDIS_URL=r", "MONGODB_URI=m"}, "", USUAL_MOUNTS},
+		{{"LISTENER=1", "XPORT=5", "MONGO_URI=m"}, "", USUAL_MOUNTS},
 	};
 
 	for (size_t i = 0; i < LENGTH_OF(cases); i++)

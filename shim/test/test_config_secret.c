@@ -85,7 +85,8 @@ deployment_secrets(void)
 		{"1=vsplugin", NULL, NULL, AM_SECRET_ABSENT, "JWT_SECRET"},
 		{"1=vsplugin", "", "", AM_SECRET_ABSENT, "JWT_SECRET"},
 		{"1=vsplugin,quizzer", "s", NULL, AM_SECRET_FOUND, "VSPLUGIN_JWT_SECRET"},
-		{"1=vsplugin,quizzer", NULL, "b", AM_SECRET_AMBIGUOUS, "JWT_SECRET"},
+		{"1=vsplugin,quizzer", "s", "b", AM_SECRET_FOUND, "VSPLUGIN_JWT_SECRET"},
+		{"1=vsplugin,quizzer", NULL, "b", AM_SECRET_ABSENT, "JWT_SECRET"},
 		{"1=vsplugin,quizzer", NULL, NULL, AM_SECRET_ABSENT, "JWT_SECRET"},
 	};
 
@@ -113,6 +114,11 @@ deployment_secrets(void)
 			CHECK_INT(1, secret.length);
 			CHECK(getenv(cases[i].variable) == NULL);
 		}
+		/* with several APIs the bare name is nobody's: told once, and gone */
+		CHECK_INT(load.config.api_count > 1 && cases[i].bare != NULL,
+				  am_config_deployment_ambiguous(&load.config, "JWT_SECRET"));
+		CHECK(load.config.api_count == 1 || getenv("JWT_SECRET") == NULL);
+		CHECK(!am_config_deployment_ambiguous(&load.config, "JWT_SECRET"));
 		am_secret_wipe(&secret);
 		CHECK(secret.value == NULL);
 		load_end(&load);
@@ -145,7 +151,7 @@ deployment_secrets_are_bounded(void)
 	AmSecret secret;
 	Load load;
 
-	load_all(&load, NULL, NULL, NULL);
+	load_all(&load, "listen = 3000=vsplugin\n", NULL, NULL);
 	memset(large, 'x', AM_SECRET_BYTES_MAX + 1);
 	CHECK_INT(0, setenv("JWT_SECRET", large, 1));
 	CHECK_INT(AM_SECRET_FAILED,

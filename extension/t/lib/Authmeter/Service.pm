@@ -142,6 +142,7 @@ CONF
 	if ($pid == 0)
 	{
 		delete @ENV{qw(PORT LISTEN DATABASE_URL)};
+		@ENV{ keys %{ $self->{env} } } = values %{ $self->{env} };
 		open STDIN, '<', '/dev/null';
 		open STDOUT, '>>', $self->{log_file};
 		open STDERR, '>&', \*STDOUT;
