@@ -4,12 +4,14 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/lib";
+use Authmeter::Jobpsych;
 use Authmeter::Service;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $readme = slurp_file("$Authmeter::Service::top/README.md");
 my ($curl) = $readme =~ /<!-- check:curl -->\n```sh\n(.*?)```/s or die 'no curl calls in README.md';
+my ($accounts) = $readme =~ /<!-- check:accounts -->\n```sh\n(.*?)```/s or die 'no calls of accounts in README.md';
 my ($sql) = $readme =~ /<!-- check:sql -->\n```sql\n(.*?)```/s or die 'no SQL calls in README.md';
 
 # ---- HTTP ----------------------------------------------------------------------------------------
@@ -27,13 +29,25 @@ like($reply, qr/^$expected_token$/, 'curl /signup answers as shown');
 my ($token) = $reply =~ /"sessionToken":"([^"]+)"/;
 is(`TOKEN=$token\n$track`, $expected_usage, 'curl /trackUsage answers as shown');
 
+my $j = Authmeter::Jobpsych->new('readme_accounts');
+$accounts =~ s/127\.0\.0\.1:5000/127.0.0.1:$j->{port}/g;
+my @shown = $accounts =~ /^# (.*)$/mg;
+my @calls = grep { /\S/ } split /^# .*\n/m, $accounts;
+is(scalar @calls, scalar @shown, 'each call of the accounts shows its answer');
+for my $n (0 .. $#calls)
+{
+	my ($start, $whole) = ($shown[$n] =~ s/\.\.\.$//r, $shown[$n] !~ /\.\.\.$/);
+	my $answer = `$calls[$n]`;
+	is($whole ? $answer : substr($answer, 0, length $start), $start, "account call $n answers as shown");
+}
+
 # ---- SQL -----------------------------------------------------------------------------------------
 
 my $node = $s->{node};
 $node->safe_psql('postgres', 'CREATE DATABASE existing');
 my ($code, $out, $err) = $node->psql('existing', $sql, extra_params => ['-q']);
 is($code, 0, 'the SQL calls run') or diag $err;
-like($out, qr/^created\|[\w-]{36}\nok\ncreated\nok\|3\|\{\}\nt\nok$/, 'and answer as a reader expects');
+like($out, qr/^created\|([\w-]{36})\nok\ncreated\nok\|3\|\{\}\nt\nok\n[\w-]+\|[\w-]+\n[\w.-]+\|ok\n\1$/, 'and answer as a reader expects');
 
 # ---- what the README names exists ----------------------------------------------------------------
 
