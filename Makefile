@@ -1,5 +1,5 @@
-# authmeter: the extension (extension.mk, by PGXS), the shim (shim/Makefile) and the tasks of a
-# developer, whose long recipes live in dev/. `make help` lists the targets.
+# authmeter: the extension (extension.mk, by PGXS), the shim and the mailer (shim/Makefile) and the tasks
+# of a developer, whose long recipes live in dev/. `make help` lists the targets.
 #
 # This file needs nothing but make, so that `make run` can install what the others need.
 
@@ -8,6 +8,7 @@ PREFIX ?= /usr/local
 RUN_DIR ?= .run
 FUZZ_SECONDS ?= 60
 
+PROGRAMS = authmeter-shim authmeter-mailer
 EXTENSION_MAKE = $(MAKE) --no-print-directory -f extension.mk
 # Quiet: a newcomer wants to see what is started, and errors come on standard error.
 BUILD = $(MAKE) -s --no-print-directory -j"$$(nproc)" all >/dev/null
@@ -22,7 +23,7 @@ export AM_ADMIN := $(ADMIN)
 .PHONY: all extension shim install install-shim uninstall clean \
 	run start stop psql check bench lint format fuzz help
 
-all: extension shim ## build the extension and the shim
+all: extension shim ## build the extension, the shim and the mailer
 
 extension:
 	+@$(EXTENSION_MAKE) all
@@ -32,7 +33,7 @@ shim:
 
 # ---- tasks of a developer ----------------------------------------------------------------------
 
-run: ## PostgreSQL and the shim in the foreground; Ctrl-C stops both
+run: ## PostgreSQL, the shim and the mailer in the foreground; Ctrl-C stops all
 	@dev/deps.sh build && $(BUILD) && exec dev/cluster.sh run
 
 start: ## the same in the background
@@ -74,17 +75,19 @@ help: ## list the targets and variables
 
 # ---- install -----------------------------------------------------------------------------------
 
-install: all install-shim ## both into the system
+install: all install-shim ## all into the system
 	+@$(EXTENSION_MAKE) install
 
-# The shim writes its manual from the same table as its --help.
+# Shim and mailer write their manuals from the same tables as their --help.
 install-shim: shim
 	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/share/man/man1'
-	install -m 755 build/authmeter-shim '$(DESTDIR)$(PREFIX)/bin/'
-	build/authmeter-shim --man >'$(DESTDIR)$(PREFIX)/share/man/man1/authmeter-shim.1'
+	for program in $(PROGRAMS); do \
+		install -m 755 "build/$$program" '$(DESTDIR)$(PREFIX)/bin/' && \
+		"build/$$program" --man >'$(DESTDIR)$(PREFIX)/share/man/man1/'"$$program.1" || exit 1; done
 
 uninstall:
-	rm -f '$(DESTDIR)$(PREFIX)/bin/authmeter-shim' '$(DESTDIR)$(PREFIX)/share/man/man1/authmeter-shim.1'
+	for program in $(PROGRAMS); do \
+		rm -f '$(DESTDIR)$(PREFIX)/bin/'"$$program" '$(DESTDIR)$(PREFIX)/share/man/man1/'"$$program.1"; done
 	+@$(EXTENSION_MAKE) uninstall
 
 clean: ## remove everything that was built

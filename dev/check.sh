@@ -20,7 +20,7 @@
 #
 # Two lanes run at the same time, for two cores; the TAP tests, which measure time, run after both.
 # What tests may rely on: psql and the server programs of the private tree on PATH, AUTHMETER_SHIM
-# (path of the shim), AUTHMETER_BUILD (variables the checkout was built with), PERL5LIB with
+# and AUTHMETER_MAILER (their paths), AUTHMETER_BUILD (variables the checkout was built with), PERL5LIB with
 # PostgreSQL::Test and extension/t/lib, TESTDIR (may be written).
 # shellcheck source=dev/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -208,7 +208,7 @@ suite_build()
   copy_sources "$STAGE/clang"
   built limited make -s --no-print-directory -C "$STAGE/clang" CC=clang WERROR=1 extension
   built limited make -s --no-print-directory -C "$STAGE/clang" CC=clang WERROR=1 shim
-  built test -x "$SRC/build/authmeter-shim" -a -f "$SRC/authmeter.so"
+  built test -x "$SRC/build/authmeter-shim" -a -x "$SRC/build/authmeter-mailer" -a -f "$SRC/authmeter.so"
   echo "build: $BUILDS_PASSED passed, $BUILDS_FAILED failed"
   [ "$BUILDS_FAILED" -eq 0 ]
 }
@@ -283,7 +283,8 @@ suite_tap()
   as_account env TESTDIR="$STAGE/tap" PATH="$PGBIN:$PATH" PGPORT=65432 \
     PG_REGRESS="$pgxs/../test/regress/pg_regress" \
     PERL5LIB="$pgxs/../test/perl:$SRC/extension/t/lib" \
-    AUTHMETER_SHIM="$SRC/build/authmeter-shim" AUTHMETER_BUILD="CC=gcc WERROR=1" \
+    AUTHMETER_SHIM="$SRC/build/authmeter-shim" \
+    AUTHMETER_MAILER="$SRC/build/authmeter-mailer" AUTHMETER_BUILD="CC=gcc WERROR=1" \
     timeout -k 30 "$TAP_LIMIT_S" perl "$SRC/dev/prove.pl" "$TAP_JOBS" "${files[@]}"
 }
 

@@ -1,18 +1,20 @@
 #!/usr/bin/env bash
 # cluster.sh run|start|stop|psql
 #
-# A private PostgreSQL with the extension preloaded, and the shim in front of it, all under RUN_DIR:
+# A private PostgreSQL with the extension preloaded, the shim in front of it, and the mailer, which puts
+# mails into a folder; all under RUN_DIR:
 #
-#   server/    private server tree (see lib.sh) with the extension and the shim installed
+#   server/    private server tree (see lib.sh) with the extension, the shim and the mailer installed
 #   data/      the cluster                          sock/   its Unix socket, mode 0700
-#   secrets/   master key, JWT secrets, password    log/    postgres.log, shim.log
-#   authmeter-shim.conf, postgresql.conf            written anew at every start
+#   secrets/   master key, JWT secrets, password    log/    postgres.log, shim.log, mailer.log
+#   mail/      the mails, as files
+#   authmeter-shim.conf, authmeter-mailer.conf, postgresql.conf   written anew at every start
 #   listen, admin, port                             what was chosen last
 #
 # Settings come as environment: RUN_DIR, AM_LISTEN, AM_ADMIN, AM_SQL.
 #
 # Who may connect: over the socket, by peer authentication, the account that runs the server (and root)
-# as postgres, and that account as authmeter_shim; over loopback TCP anybody with a password.
+# as postgres, and that account as authmeter_shim and authmeter_mailer; over loopback TCP anybody with a password.
 # Where the account cannot enter RUN_DIR (a checkout under /root, say) the directories stand under
 # /var/lib/authmeter-run and RUN_DIR holds links to them.
 # shellcheck source=dev/lib.sh
@@ -77,10 +79,11 @@ make_places()
   own_dir 0700 "$DATA"
   own_dir 0700 "$AT/secrets"
   own_dir 0755 "$AT/log"
+  own_dir 0700 "$AT/mail"
   socket_dir make
   if [ "$AT" != "$RUN" ]; then
     [ -L "$RUN/data" ] || say "the account $AM_ACCOUNT cannot enter $RUN; the data are kept in $AT"
-    for dir in server data secrets log; do
+    for dir in server data secrets log mail; do
       ln -sfn "$AT/$dir" "$RUN/$dir"
     done
   fi
@@ -111,13 +114,20 @@ postgres_running()
   process_is "$(sed -n 1p "$DATA/postmaster.pid" 2>/dev/null)" postgres
 }
 
-shim_pid()
+# program_pid shim|mailer: its process, if it runs.
+program_pid()
 {
   local pid
-  pid=$(cat "$AT/log/shim.pid" 2>/dev/null || true)
-  if process_is "$pid" authmeter-shim; then
+  pid=$(cat "$AT/log/$1.pid" 2>/dev/null || true)
+  if process_is "$pid" "$(process_name "$1")"; then
     printf '%s\n' "$pid"
   fi
+}
+
+# process_name shim|mailer: the kernel keeps 15 bytes.
+process_name()
+{
+  printf 'authmeter-%s' "$1" | cut -c1-15
 }
 
 # remembered NAME GIVEN DEFAULT: the value given now, else that of the last start, else the default.
@@ -179,6 +189,7 @@ CONF
 # type database role address method
 local all postgres peer map=authmeter
 local authmeter authmeter_shim peer map=authmeter
+local authmeter authmeter_mailer peer map=authmeter
 local all all scram-sha-256
 host all all 127.0.0.1/32 scram-sha-256
 CONF
@@ -186,6 +197,7 @@ CONF
 # map account role
 authmeter $AM_ACCOUNT postgres
 authmeter $AM_ACCOUNT authmeter_shim
+authmeter $AM_ACCOUNT authmeter_mailer
 $(is_root && echo "authmeter root postgres")
 CONF
 }
@@ -258,10 +270,14 @@ BEGIN
   IF to_regrole('authmeter_shim') IS NULL THEN
     CREATE ROLE authmeter_shim LOGIN;
   END IF;
+  IF to_regrole('authmeter_mailer') IS NULL THEN
+    CREATE ROLE authmeter_mailer LOGIN;
+  END IF;
 END $$;
 CREATE EXTENSION authmeter CASCADE;
 SELECT authmeter.setting_set('authmeter.environment', 'development');
 SELECT authmeter.grant_access('authmeter_shim', 'gateway');
+SELECT authmeter.grant_access('authmeter_mailer', 'mailer');
 SELECT authmeter.vsplugin_create_user(:'email', :'api_key');
 SQL
   cksum <"$(install_script)" >"$AT/install_script.cksum"
@@ -330,6 +346,27 @@ write_shim_file()
   } | own_file 0644 "$AT/authmeter-shim.conf"
 }
 
+write_mailer_file()
+{
+  own_file 0644 "$AT/authmeter-mailer.conf" <<CONF
+# Written by make start: changes here are lost.
+database = host=$SOCK port=$PORT dbname=authmeter user=authmeter_mailer
+mail_folder = $AT/mail
+log_file = stderr
+CONF
+}
+
+# start_program shim|mailer: in the background, with its file and its log.
+start_program()
+{
+  rm -f "$AT/log/$1.pid"
+  : | as_account tee -a "$AT/log/$1.log" >/dev/null
+  # shellcheck disable=SC2016 # expanded by the inner shell, whose process becomes the program
+  as_account setsid --fork sh -c 'echo $$ >"$1" && exec "$2" --config="$3"' sh \
+    "$AT/log/$1.pid" "$AT/server/bin/authmeter-$1" "$AT/authmeter-$1.conf" \
+    </dev/null >>"$AT/log/$1.log" 2>&1 9>&-
+}
+
 # export_secrets: what the APIs sign with, for the shim's first start.
 export_secrets()
 {
@@ -347,26 +384,22 @@ start_shim()
   local i
   check_listeners
   write_shim_file
-  rm -f "$AT/log/shim.pid"
-  : | as_account tee -a "$AT/log/shim.log" >/dev/null
-  # shellcheck disable=SC2016 # expanded by the inner shell, whose process becomes the shim
   (
     export_secrets
-    as_account setsid --fork sh -c 'echo $$ >"$1" && exec "$2" --config="$3"' sh \
-      "$AT/log/shim.pid" "$AT/server/bin/authmeter-shim" "$AT/authmeter-shim.conf"
-  ) </dev/null >>"$AT/log/shim.log" 2>&1 9>&-
+    start_program shim
+  )
   for ((i = 0; i < START_WAIT_S * 10; i++)); do
     if shim_ready; then
       return
     fi
     sleep 0.1
     # Between fork and exec it has another name; after a second it is the shim, or gone.
-    if [ "$i" -ge 10 ] && [ -z "$(shim_pid)" ]; then
+    if [ "$i" -ge 10 ] && [ -z "$(program_pid shim)" ]; then
       break
     fi
   done
   tail -n 20 "$AT/log/shim.log" >&2
-  stop_shim
+  stop_program shim
   die "the shim did not get ready; its log is $AT/log/shim.log"
 }
 
@@ -374,7 +407,7 @@ start_shim()
 shim_ready()
 {
   local endpoint=${LISTEN%% *}
-  [ -n "$(shim_pid)" ] || return 1
+  [ -n "$(program_pid shim)" ] || return 1
   if [ "$ADMIN" != off ]; then
     curl -fsS -o /dev/null -m 5 "http://$ADMIN/ready" 2>/dev/null
     return
@@ -383,26 +416,19 @@ shim_ready()
   ! port_is_free 127.0.0.1 "$(sed 's|/.*||; s|.*:||' <<<"$endpoint")"
 }
 
-# stop_pid PID: asks, waits for the drain, then insists.
-stop_pid()
+# stop_program shim|mailer: asks, waits for the drain, then insists.
+stop_program()
 {
-  local i
-  kill -TERM "$1" 2>/dev/null || return 0
-  for ((i = 0; i < STOP_WAIT_S * 10; i++)); do
-    process_is "$1" authmeter-shim || return 0
-    sleep 0.1
-  done
-  kill -KILL "$1" 2>/dev/null || true
-}
-
-stop_shim()
-{
-  local pid
-  pid=$(shim_pid)
-  if [ -n "$pid" ]; then
-    stop_pid "$pid"
+  local i pid
+  pid=$(program_pid "$1")
+  if [ -n "$pid" ] && kill -TERM "$pid" 2>/dev/null; then
+    for ((i = 0; i < STOP_WAIT_S * 10; i++)); do
+      process_is "$pid" "$(process_name "$1")" || break
+      sleep 0.1
+    done
+    kill -KILL "$pid" 2>/dev/null || true
   fi
-  rm -f "$AT/log/shim.pid"
+  rm -f "$AT/log/$1.pid"
 }
 
 # ---- commands ------------------------------------------------------------------------------------
@@ -412,6 +438,7 @@ built_is_installed()
 {
   cmp -s "$AM_TOP/authmeter.so" "$("$PGBIN/pg_config" --pkglibdir)/authmeter.so" &&
     cmp -s "$AM_TOP/build/authmeter-shim" "$AT/server/bin/authmeter-shim" &&
+    cmp -s "$AM_TOP/build/authmeter-mailer" "$AT/server/bin/authmeter-mailer" &&
     cmp -s "$AM_TOP/$(basename "$(install_script)")" "$(install_script)"
 }
 
@@ -426,7 +453,7 @@ start()
   ADMIN=$(remembered admin "${AM_ADMIN:-}" "$ADMIN_DEFAULT")
   before="$before $(remembered admin '' "$ADMIN_DEFAULT")"
   # Before anything is made, so that a wrong LISTEN costs nothing.
-  [ -n "$(shim_pid)" ] || check_listeners
+  [ -n "$(program_pid shim)" ] || check_listeners
   if postgres_running; then
     PORT=$(sed -n 4p "$DATA/postmaster.pid" 2>/dev/null || cat "$AT/port")
     if built_is_installed; then
@@ -435,7 +462,8 @@ start()
       say "PostgreSQL is already running, with an older build; make stop start loads the new one"
     fi
   else
-    stop_shim
+    stop_program shim
+    stop_program mailer
     server_tree "$AT/server"
     make_secrets
     make_cluster
@@ -443,16 +471,21 @@ start()
   fi
   make_database
   warn_old_database
-  if [ -n "$(shim_pid)" ] && [ "$before" != "$LISTEN $ADMIN" ]; then
+  if [ -n "$(program_pid shim)" ] && [ "$before" != "$LISTEN $ADMIN" ]; then
     say "the listeners have changed: restarting the shim"
-    stop_shim
+    stop_program shim
   fi
-  if [ -n "$(shim_pid)" ]; then
+  if [ -n "$(program_pid shim)" ]; then
     say "the shim is already running"
   else
     start_shim
     printf '%s\n' "$LISTEN" >"$AT/listen"
     printf '%s\n' "$ADMIN" >"$AT/admin"
+  fi
+  # It waits for nothing and nothing waits for it.
+  if [ -z "$(program_pid mailer)" ]; then
+    write_mailer_file
+    start_program mailer
   fi
   exec 9>&-
 }
@@ -502,7 +535,7 @@ authmeter is running: $LISTEN. Try it:
 $(tell_calls)
 $metrics  make psql$run SQL="select * from authmeter.status()"
 
-  Logs and data: $AT    Stop: ${1:-make stop$run}
+  Logs and data: $AT    Mails: $AT/mail    Stop: ${1:-make stop$run}
 
 TEXT
 }
@@ -515,10 +548,11 @@ stop()
     return
   fi
   lock
-  if [ -n "$(shim_pid)" ]; then
-    stop_shim
+  if [ -n "$(program_pid shim)" ]; then
+    stop_program shim
     say "the shim has stopped"
   fi
+  stop_program mailer
   if postgres_running; then
     as_account "$PGBIN/pg_ctl" -s -D "$DATA" -m fast -t "$STOP_WAIT_S" stop ||
       die "PostgreSQL did not stop; its log is $AT/log/postgres.log"
@@ -529,7 +563,7 @@ stop()
   exec 9>&-
 }
 
-# run: as start, then follow the shim's log until a signal comes or the shim ends.
+# run: as start, then follow the logs of shim and mailer until a signal comes or the shim ends.
 run()
 {
   local pid tail_pid stopping=
@@ -538,8 +572,8 @@ run()
   trap 'trap "" INT TERM HUP; stop' EXIT
   start
   tell "Ctrl-C"
-  pid=$(shim_pid)
-  tail -n 0 -f "$AT/log/shim.log" &
+  pid=$(program_pid shim)
+  tail -q -n 0 -f "$AT/log/shim.log" "$AT/log/mailer.log" &
   tail_pid=$!
   while [ -z "$stopping" ] && process_is "$pid" authmeter-shim; do
     # A sleep of its own process, so that a signal is acted on at once.

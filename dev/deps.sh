@@ -29,11 +29,13 @@ packages_of()
     build)
       echo "gcc:gcc make:make libc6-dev perl-base:perl curl:curl pkg-config:pkg-config" \
         "postgresql-$PG_MAJOR postgresql-server-dev-$PG_MAJOR" \
-        "libmicrohttpd-dev libjansson-dev libpq-dev libssl-dev libunistring-dev libidn2-dev"
+        "libmicrohttpd-dev libjansson-dev libpq-dev libcurl4-openssl-dev libssl-dev libunistring-dev" \
+        "libidn2-dev"
       ;;
     check)
       echo "clang:clang clang-format:clang-format clang-tidy:clang-tidy libclang-rt-dev" \
-        "cppcheck:cppcheck shellcheck:shellcheck perl:prove libipc-run-perl libdbd-pg-perl libcrypt-jwt-perl jose:jose groff:groff"
+        "cppcheck:cppcheck shellcheck:shellcheck perl:prove libipc-run-perl libdbd-pg-perl libcrypt-jwt-perl jose:jose groff:groff" \
+        "python3-aiosmtpd openssl:openssl"
       ;;
     bench)
       echo "wrk:wrk clang:clang libcrypt-dev"

@@ -2,8 +2,8 @@
 # docs.sh write|check
 #
 # Writes the generated parts of README.md and docs/ from the code that runs: functions and settings
-# from a database that has the extension (libpq variables say which), the shim's settings from its
-# binary. With check it changes nothing and fails when a file differs from what it would write.
+# from a database that has the extension (libpq variables say which), the settings of shim and
+# mailer from their binaries. With check it changes nothing and fails when a file differs from what it would write.
 set -euo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -155,4 +155,6 @@ reference >"$work/reference"
 publish docs/reference.md <"$work/reference"
 "$top/build/authmeter-shim" --settings-markdown >"$work/shim"
 publish docs/shim.md <"$work/shim"
+"$top/build/authmeter-mailer" --settings-markdown >"$work/mailer"
+publish docs/mailer.md <"$work/mailer"
 exit "$failed"

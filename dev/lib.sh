@@ -17,8 +17,8 @@ umask 022
 AM_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 PG_CONFIG=${PG_CONFIG:-pg_config}
 
-# What the caller's shell says about other databases and other shims is not meant for ours.
-for am_variable in ${!PG@} ${!AUTHMETER_@} DATABASE_URL LISTEN ADMIN MAKEFLAGS MAKELEVEL MFLAGS; do
+# What the caller's shell says about other databases, shims and mail servers is not meant for ours.
+for am_variable in ${!PG@} ${!AUTHMETER_@} ${!SMTP_@} ${!MAIL_@} DATABASE_URL LISTEN ADMIN MAKEFLAGS MAKELEVEL MFLAGS; do
   case $am_variable in
     PG_CONFIG | PG_MAJOR) ;;
     *) unset "$am_variable" ;;

@@ -194,9 +194,14 @@ sub only_http_knows_microhttpd
 sub only_lanes_know_libpq
 {
 	return only_in(
-		qr{^shim/(?:lanes?|pgconn|pgpipe|catalog)\w*\.[ch]$},
+		qr{^shim/(?:(?:lanes?|pgconn|pgpipe|catalog)\w*|mailer_database)\.[ch]$},
 		qr/\bPQ[a-z]\w+\s*\(|\bPG(?:conn|result)\b|<libpq-fe\.h>/,
-		'only lanes, pgconn and catalog know libpq');
+		'only lanes, pgconn, catalog and mailer_database know libpq');
+}
+
+sub only_mailer_smtp_knows_libcurl
+{
+	return only_in(qr{^shim/mailer_smtp\.c$}, qr/\bcurl_[a-z]\w+\s*\(|\bCURL[A-Z_]*\b|<curl\/curl\.h>/, 'only mailer_smtp.c knows libcurl');
 }
 
 # The schema is made in 00_*, served from 5?_* and opened in 9?_*; nobody else knows of HTTP.
@@ -460,7 +465,8 @@ my @rules = (
 	\&shim_knows_core_and_sqlstate, 'shim/ includes of extension/ only core/ and sqlstate.h',
 	\&only_loop_knows_epoll, 'only loop knows epoll',
 	\&only_http_knows_microhttpd, 'only http knows libmicrohttpd',
-	\&only_lanes_know_libpq, 'only lanes, pgconn and catalog know libpq',
+	\&only_lanes_know_libpq, 'only lanes, pgconn, catalog and mailer_database know libpq',
+	\&only_mailer_smtp_knows_libcurl, 'only mailer_smtp knows libcurl',
 	\&sql_knows_no_http, 'SQL outside authmeter_http knows no HTTP',
 	\&functions_are_short, 'functions of 70 lines at most',
 	\&files_are_short, 'files of 700 lines at most',

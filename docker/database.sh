@@ -4,7 +4,7 @@
 # Entry point of the database image. Started as root, it copies the secrets to a place of the
 # account postgres, makes cluster, database and extension at the first start, and becomes the server.
 #
-#   SECRETS_DIR (/run/secrets)            master_key, shim_password
+#   SECRETS_DIR (/run/secrets)            master_key, shim_password, mailer_password
 #   STATE_DIR (/run/authmeter)            where the copies go, on a tmpfs
 #   PGDATA                                the cluster; its parent is the volume
 #   AUTHMETER_ENVIRONMENT (production)    first start only; later: authmeter.setting_set()
@@ -37,7 +37,7 @@ take_secrets()
   local name
   install -d -m 0711 -o root "$state"
   install -d -m 0700 -o "$account" -g "$account" "$state/private" "$state/socket"
-  for name in master_key shim_password; do
+  for name in master_key shim_password mailer_password; do
     [ -r "$secrets/$name" ] || fail "no secret $secrets/$name; docker/secrets.sh makes it"
     install -m 0600 -o "$account" -g "$account" "$secrets/$name" "$state/private/$name"
   done
@@ -59,8 +59,8 @@ log_parameter_max_length_on_error = 0
 CONF
   cat >"$PGDATA/pg_hba.conf" <<CONF
 local all postgres peer
-host authmeter authmeter_shim samenet scram-sha-256
-host authmeter authmeter_shim 127.0.0.1/32 scram-sha-256
+host authmeter authmeter_shim,authmeter_mailer samenet scram-sha-256
+host authmeter authmeter_shim,authmeter_mailer 127.0.0.1/32 scram-sha-256
 CONF
   chown "$account:$account" "$PGDATA/authmeter.conf" "$PGDATA/pg_hba.conf"
 }
@@ -70,24 +70,35 @@ psql_as_postgres()
   as_postgres psql -X -q -v ON_ERROR_STOP=1 -h "$state/socket" -p "$port" -U postgres "$@"
 }
 
-# The password goes in by standard input: no command line and no log shows it.
+# password NAME: a secret that fits into SQL as it is.
+password()
+{
+  local text
+  text=$(cat "$state/private/$1")
+  case $text in
+    *[!0-9A-Za-z]* | '') fail "$1 must consist of letters and digits" ;;
+  esac
+  printf '%s\n' "$text"
+}
+
+# The passwords go in by standard input: no command line and no log shows them.
 make_database()
 {
-  local password
-  password=$(cat "$state/private/shim_password")
-  case $password in
-    *[!0-9A-Za-z]* | '') fail "shim_password must consist of letters and digits" ;;
-  esac
+  local shim mailer
+  shim=$(password shim_password)
+  mailer=$(password mailer_password)
   psql_as_postgres -d postgres -c "CREATE DATABASE authmeter"
   psql_as_postgres -d authmeter -o /dev/null -v environment="$environment" <<SQL
 SET log_statement = 'none';
 SET log_min_error_statement = 'panic';
 SET client_min_messages = 'warning';
 BEGIN;
-CREATE ROLE authmeter_shim LOGIN PASSWORD '$password';
+CREATE ROLE authmeter_shim LOGIN PASSWORD '$shim';
+CREATE ROLE authmeter_mailer LOGIN PASSWORD '$mailer';
 CREATE EXTENSION authmeter CASCADE;
 SELECT authmeter.setting_set('authmeter.environment', :'environment');
 SELECT authmeter.grant_access('authmeter_shim', 'gateway');
+SELECT authmeter.grant_access('authmeter_mailer', 'mailer');
 COMMIT;
 SQL
 }

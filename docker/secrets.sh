@@ -2,8 +2,9 @@
 # secrets.sh [DIR]
 #
 # Makes the secrets of the compose file: DIR (default: docker/secrets, mode 0700) with the files
-# master_key, shim_password and the secrets that the APIs sign with (mode 0600). A file that exists
-# stays as it is.
+# master_key, shim_password, mailer_password and the secrets that the APIs sign with (mode 0600), and
+# an empty smtp_password, into which the password at the mail server goes. A file that exists stays
+# as it is.
 # Keep a copy of master_key: without it no signing key and no sealed secret of the database opens.
 set -euo pipefail
 
@@ -30,7 +31,9 @@ umask 077
 mkdir -p "$dir"
 make master_key '1 '
 make shim_password ''
+make mailer_password ''
 for name in vsplugin_jwt autoverse_jwt autoverse_jwt_refresh quizzer_jwt jobpsych_jwt_access \
   jobpsych_jwt_refresh; do
   make "${name}_secret" ''
 done
+[ -e "$dir/smtp_password" ] || : >"$dir/smtp_password"

@@ -65,7 +65,7 @@ extern AmDatabase *am_database_new(void);
 /* Closes and frees; NULL is harmless. */
 extern void am_database_free(AmDatabase *database);
 
-/* Connects, within connect_timeout_ms, and listens for new mail.  False: see am_database_error(). */
+/* Connects within connect_timeout_ms, and listens for new mail.  False: am_database_error(). */
 extern bool am_database_connect(AmDatabase *database, const AmConfig *config);
 extern bool am_database_connected(const AmDatabase *database);
 

@@ -312,7 +312,7 @@ am_smtp_open(const AmConfig *config, AmStopAsked stop, void *stop_state, char *e
 	return NULL;
 }
 
-/* libcurl says QUIT and waits two minutes for an answer: with reading shut, it has none to wait for. */
+/* libcurl says QUIT and waits two minutes for an answer; with reading shut it need not wait. */
 static void
 answers_refuse(CURL *curl)
 {

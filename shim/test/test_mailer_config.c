@@ -1,7 +1,7 @@
 /*
  * test_mailer_config.c
- *		Must hold: the mailer starts only with settings that name a way for mail to go, and no password
- *		goes over a wire in clear text; its tables are as whole as the shim's.
+ *		Must hold: the mailer starts only with settings that name a way for mail to go, and no
+ *		password goes over a wire in clear text; its tables are as whole as the shim's.
  */
 #include "test.h"
 

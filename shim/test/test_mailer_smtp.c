@@ -1,7 +1,8 @@
 /*
  * test_mailer_smtp.c
- *		Must hold: what a server says decides about the mail it is said of and no other; a mail counts
- *		as delivered only by a positive answer to the message itself. And pauses grow within bounds.
+ *		Must hold: what a server says decides about the mail it is said of and no other; a mail
+ *		counts as delivered only by a positive answer to the message itself. And pauses grow within
+ *		bounds.
  */
 #include "test.h"
 
