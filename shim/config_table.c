@@ -252,7 +252,8 @@ const AmSetting am_settings[] = {
 			"Time from entering the queue to the database's answer, then 503."),
 	INTEGER("slow_statement_timeout_ms", SLOW, LANE_MEMBER(AM_LANE_SLOW, statement_timeout_ms),
 			"10000", 10, HOUR_MS, MS, FIXED,
-			"statement_timeout of the lane's sessions: longer than a hash takes, because they give way to the other lanes."),
+			"statement_timeout of the lane's sessions: longer than a hash takes, because they give way "
+			"to the other lanes."),
 	INTEGER("slow_lock_timeout_ms", SLOW, LANE_MEMBER(AM_LANE_SLOW, lock_timeout_ms),
 			"1000", 0, HOUR_MS, MS, FIXED,
 			"lock_timeout of the lane's sessions; 0 is none."),
