@@ -60,7 +60,7 @@ is(as('service', "SELECT outcome, value FROM authmeter.usage_add('$id', 'vsplugi
 is(as('service', "SELECT outcome FROM authmeter.usage_add('018f0000-0000-7000-8000-000000000000', 'vsplugin.prompt', 1)"),
 	'user_unknown', 'usage_add: another user is another user');
 is(as('service', "SELECT outcome FROM authmeter.token_verify('$token', 'vsplugin', 'access')"), 'ok', 'token_verify');
-is(as('service', "SELECT outcome FROM authmeter.token_verify('$token', 'vsplugin', 'refresh')"), 'invalid', 'token_verify: use');
+is(as('service', "SELECT outcome FROM authmeter.token_verify('$token', 'vsplugin', 'verify')"), 'invalid', 'token_verify: use');
 is(as('service', "SELECT outcome FROM authmeter.user_login('ana\@example.com', 'anything at all')"), 'refused', 'user_login');
 like(as('gateway', qq(SELECT status, body FROM authmeter_http.vsplugin_signup('{"body":{"email":"no\@example.com"}}'))),
 	qr/^404\|/, 'signup');
