@@ -77,8 +77,10 @@ typedef struct AmSessionRefresh
 
 /*
  * Starts a session. Locks the user's row FOR SHARE until the transaction ends, so that a password
- * change or disabling either comes first and is seen, or waits and ends this session too. Reasons
- * of refusal: user_unknown, user_disabled. Raises what am_token_issue raises. Audited.
+ * change or disabling either comes first and is seen, or waits and ends this session too; who is to
+ * write that row in the same transaction locks it before (FOR NO KEY UPDATE), or two such callers
+ * wait for each other. Reasons of refusal: user_unknown, user_disabled. Raises what am_token_issue
+ * raises. Audited.
  */
 extern void am_session_start(const AmSessionStart *order, AmSessionResult *result);
 

@@ -91,10 +91,11 @@ BEGIN ATOMIC
 	SELECT s.id, s.api, s.device, s.address, s.created_at, s.last_used_at, s.expires_at,
 		CASE WHEN s.ended_at IS NOT NULL THEN 'ended' WHEN s.expires_at <= authmeter.clock() THEN 'expired'
 			WHEN s.refresh_hash IS NULL THEN 'closed' ELSE 'open' END
-	FROM authmeter.session s WHERE s.user_id = session_list.user_id ORDER BY s.created_at DESC, s.id;
+	FROM authmeter.session s WHERE s.user_id = session_list.user_id
+	ORDER BY s.created_at DESC, s.id DESC LIMIT 1000;
 END;
 COMMENT ON FUNCTION authmeter.session_list(uuid) IS
-	'The sessions of a user, newest first. state: open, closed (no refresh token is good, access tokens are until they expire), expired, ended; the latter two for a day. last_used_at is the last refresh, or a check of the refresh token up to a minute ago; address that of the last refresh.';
+	'The newest 1000 sessions of a user, newest first. state: open, closed (no refresh token is good, access tokens are until they expire), expired, ended; the latter two for a day. last_used_at is the last refresh, or a check of the refresh token up to a minute ago; address that of the last refresh.';
 
 CREATE FUNCTION authmeter.session_spare(user_id uuid, session_id uuid, jti text) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
