@@ -84,11 +84,32 @@ my ($second) = $dbh->selectrow_array(
 ok($second, 'session') or diag $dbh->errstr;
 $dbh->do('SELECT authmeter.session_refresh(?, ?)', undef, $_, 'leaks') for "$first.x", $first;
 $dbh->do('SELECT authmeter.session_check(?, ?)', undef, $second, 'leaks');
+# Codes, tokens and secrets that authmeter makes itself.
+for my $form (qw(base64url hex jwt))
+{
+	($secret{"one_time_$form"}) = $dbh->selectrow_array(
+		'SELECT authmeter.one_time_token_issue(?, ?, ?, form => ?)', undef, 'leaks', 'leak', 'leak@example.com', $form);
+	$dbh->do("SELECT authmeter.one_time_token_$_", undef, $secret{"one_time_$form"}) for q{check(?, 'leaks')}, 'use(?)';
+}
+$secret{registration_password} = 'RegistrationOfLeakTest-40417';
+$dbh->do('SELECT authmeter.registration_start(?, ?, NULL, ?)', undef, 'pending@example.com', $secret{registration_password}, 'leaks');
+$dbh->do('SELECT authmeter.user_login(?, ?)', undef, 'pending@example.com', $secret{registration_password});
+($secret{totp_secret}) = $dbh->selectrow_array('SELECT secret FROM authmeter.totp_enroll(?)', undef, $id);
+$secret{totp_bytes} = pack 'B*', join '',
+  map { sprintf '%05b', index 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567', $_ } split //, $secret{totp_secret};
+my ($step_code) = $dbh->selectrow_array(
+	q{SELECT authmeter.hotp(decode(?, 'hex'), floor(extract(epoch FROM authmeter.clock()) / 30)::bigint)},
+	undef, unpack 'H*', $secret{totp_bytes});
+my ($recovery) = $dbh->selectrow_array('SELECT recovery_codes FROM authmeter.totp_confirm(?, ?)', undef, $id, $step_code);
+@secret{qw(recovery_used recovery_kept)} = @{$recovery}[ 0, 9 ];
+is( ($dbh->selectrow_array('SELECT outcome FROM authmeter.totp_verify(?, ?)', undef, $id, $secret{recovery_used}))[0],
+	'ok', 'second factor') or diag $dbh->errstr;
 @secret{qw(token service_token session_access session_first session_second)} = ($token, $service, $access, $first, $second);
 
 # Read all views as the superuser before anything is shut down.
 my $views = join "\n", map { $node->safe_psql('postgres', "SELECT v::text FROM $_ v") }
-  qw(pg_stat_activity pg_stat_statements authmeter.audit_event authmeter.mail_outbox authmeter.session authmeter.setting);
+  qw(pg_stat_activity pg_stat_statements authmeter.audit_event authmeter.mail_outbox authmeter.session authmeter.setting authmeter.totp
+	  authmeter.one_time_token authmeter.registration authmeter.otp);
 my $dump = $node->basedir . '/leak.sql';
 system_or_bail('pg_dump', '-h', $node->host, '-p', $node->port, '-f', $dump, 'postgres');
 $dbh->disconnect;
