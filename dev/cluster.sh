@@ -348,7 +348,7 @@ write_shim_file()
 
 write_mailer_file()
 {
-  own_file 0644 "$AT/authmeter-mailer.conf" <<CONF
+  own_file 0600 "$AT/authmeter-mailer.conf" <<CONF
 # Written by make start: changes here are lost.
 database = host=$SOCK port=$PORT dbname=authmeter user=authmeter_mailer
 mail_folder = $AT/mail
@@ -401,6 +401,21 @@ start_shim()
   tail -n 20 "$AT/log/shim.log" >&2
   stop_program shim
   die "the shim did not get ready; its log is $AT/log/shim.log"
+}
+
+# start_mailer: what it waits for, the database, it waits for by itself; without it all else works.
+start_mailer()
+{
+  local i
+  write_mailer_file
+  start_program mailer
+  for ((i = 0; i < 50; i++)); do
+    if [ -n "$(program_pid mailer)" ]; then
+      return
+    fi
+    sleep 0.1
+  done
+  say "note: the mailer did not start; its log is $AT/log/mailer.log"
 }
 
 # shim_ready: it answers for itself; without an admin listener, somebody listens on its first port.
@@ -482,10 +497,8 @@ start()
     printf '%s\n' "$LISTEN" >"$AT/listen"
     printf '%s\n' "$ADMIN" >"$AT/admin"
   fi
-  # It waits for nothing and nothing waits for it.
   if [ -z "$(program_pid mailer)" ]; then
-    write_mailer_file
-    start_program mailer
+    start_mailer
   fi
   exec 9>&-
 }

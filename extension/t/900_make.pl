@@ -63,6 +63,7 @@ sub first_line
 }
 
 sub shim_pid { return first_line("$run_dir/log/shim.pid"); }
+sub mailer_pid { return first_line("$run_dir/log/mailer.pid"); }
 sub server_pid { return first_line("$run_dir/data/postmaster.pid"); }
 
 sub is_alive
@@ -113,19 +114,31 @@ my $secret = slurp_file("$run_dir/secrets/jwt_secret");
 unlike(slurp_file("$run_dir/log/$_"), qr/\Q$secret\E/, "no secret in $_") for qw(shim.log postgres.log);
 unlike(slurp_file('/proc/' . shim_pid() . '/cmdline'), qr/\Q$secret\E/, 'no secret in the command line');
 
+# Mails become files.
+my $mail = query(q{SELECT authmeter.mail_enqueue('code', 'ana@example.com', '{"code": "271828"}')});
+my $eml = "$run_dir/mail/$mail.eml";
+for (1 .. $limit_s * 20)
+{
+	last if -e $eml;
+	sleep 0.05;
+}
+like(-e $eml ? slurp_file($eml) : 'none', qr/^To: ana\@example\.com\r$/m, 'a mail is a file');
+
 # A second start.
-my ($shim, $server) = (shim_pid(), server_pid());
+my ($shim, $server, $mailer) = (shim_pid(), server_pid(), mailer_pid());
 ($status, $out, $err) = make('start', @place);
 is($status, 0, 'a second start is harmless');
 like($out, qr/already running.*already running/s, 'and says so');
-is(shim_pid() . ' ' . server_pid(), "$shim $server", 'both processes are the same');
+is(join(' ', shim_pid(), server_pid(), mailer_pid()), "$shim $server $mailer", 'all processes are the same');
 
 # What was killed comes back.
-kill 'KILL', $shim;
-sleep 0.05 while is_alive($shim);
+kill 'KILL', $shim, $mailer;
+sleep 0.05 while is_alive($shim) || is_alive($mailer);
 ($status) = make('start', @place);
-is($status, 0, 'start after the shim was killed');
+is($status, 0, 'start after shim and mailer were killed');
 isnt(shim_pid(), $shim, 'a new shim');
+isnt(mailer_pid(), $mailer, 'a new mailer');
+ok(is_alive(mailer_pid()), 'that runs');
 is(track($token), 2, 'it serves, at the listeners of the first start');
 kill 'KILL', server_pid(), shim_pid();
 ($status, $out, $err) = make('start', @place);
@@ -133,10 +146,10 @@ is($status, 0, 'start after both were killed') or diag($out, $err);
 is(track($token), 3, 'the counter has not lost anything');
 
 # A stop leaves the data.
-($shim, $server) = (shim_pid(), server_pid());
+($shim, $server, $mailer) = (shim_pid(), server_pid(), mailer_pid());
 ($status) = make('stop', @place);
 is($status, 0, 'stop');
-ok(!is_alive($shim) && !is_alive($server), 'both have ended');
+ok(!is_alive($shim) && !is_alive($server) && !is_alive($mailer), 'all have ended');
 ($status) = make('stop', @place);
 is($status, 0, 'a second stop is harmless');
 
@@ -148,11 +161,11 @@ for my $signal (qw(INT TERM))
 		init => sub { setpgrp; $SIG{INT} = 'DEFAULT' }, timeout($limit_s));
 	$make->pump while $log !~ /Stop: Ctrl-C/ && $make->pumpable;
 	is(track($token), $signal eq 'INT' ? 4 : 5, 'run serves');
-	($shim, $server) = (shim_pid(), server_pid());
+	($shim, $server, $mailer) = (shim_pid(), server_pid(), mailer_pid());
 	# Ctrl-C reaches the whole group, a supervisor's signal only make.
 	kill $signal, ($signal eq 'INT' ? -1 : 1) * $make->{KIDS}[0]{PID};
 	$make->finish;
-	ok(!is_alive($shim) && !is_alive($server), "$signal ends everything") or diag($log);
+	ok(!is_alive($shim) && !is_alive($server) && !is_alive($mailer), "$signal ends everything") or diag($log);
 	like($log, qr/PostgreSQL has stopped/, "$signal: and says so");
 }
 
