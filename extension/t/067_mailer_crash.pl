@@ -81,8 +81,6 @@ sub open_gate
 	cmp_ok(scalar keys %acknowledged, '<', 300, 'kill -9: not all');
 	# What the dead one held stays with it until its claim runs out; time passes faster here.
 	ok($m->poll(sub { $m->sql("SELECT count(*) FROM authmeter.mail_outbox WHERE state NOT IN ('sent', 'sending')") == 0 }, 'the rest is sent'), 'kill -9: the other goes on');
-	my $held = $m->sql("SELECT string_agg(id::text, ' ') FROM authmeter.mail_outbox WHERE state = 'sending'");
-	$m->poll(sub { $m->sql("SELECT count(*) FROM authmeter.mail_outbox WHERE state = 'sending'") <= 10 }, 'the living one is done');
 	$m->sql("UPDATE authmeter.mail_outbox SET next_attempt_at = now() WHERE state = 'sending'");
 	ok($m->poll(sub { in_state('sent') == 300 }, 'all are sent'), 'kill -9: what it held is sent, too');
 	my $arrived = $m->arrived($server);
