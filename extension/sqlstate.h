@@ -42,6 +42,7 @@
 	X(METER_INVALID, '0', '5', '1', 400, 1, "The meter's definition breaks a rule.")              \
 	X(OTP_INVALID, '0', '7', '0', 400, 1, "A purpose or address of a one-time code is malformed.") \
 	X(SERVICE_TOKEN_INVALID, '0', '7', '1', 400, 1, "The name, scope or lifetime of a service token is malformed.") \
+	X(API_KEY_INVALID, '0', '7', '2', 400, 1, "A field of an API key, or the cost of a call, breaks its rule.") \
 	X(REQUEST_INVALID, '0', '8', '0', 500, 0, "The request value of an endpoint is malformed.") \
 	X(MAIL_INVALID, '0', '9', '0', 400, 1, "A mail, its template or a value in it breaks a rule.") \
 	X(AUDIT_APPEND_ONLY, '1', '0', '0', 500, 0, "The audit trail can only be appended to.")       \

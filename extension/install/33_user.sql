@@ -221,12 +221,13 @@ BEGIN
 	-- Without a password nobody but the operator's services can have put it there.
 	IF registered THEN
 		DELETE FROM authmeter.vsplugin_profile p WHERE p.user_id = user_email_prove.user_id;
+		PERFORM authmeter.api_key_revoke_all(user_email_prove.user_id);
 	END IF;
 	PERFORM authmeter.audit_append('user_email_prove', user_email_prove.user_id, 'proved');
 END
 $$;
 COMMENT ON FUNCTION authmeter.user_email_prove(uuid) IS
-	'For who has seen proof that the user reads the mail of its address. The first time the address becomes verified, and what somebody else may have planted before is dropped: the password, the second factor, all tokens and sessions, and the API key of an account that had a password. Does nothing for a verified address or an unknown user.';
+	'For who has seen proof that the user reads the mail of its address. The first time the address becomes verified, and what somebody else may have planted before is dropped: the password, the second factor, all tokens and sessions, and the API keys of an account that had a password. Does nothing for a verified address or an unknown user.';
 
 INSERT INTO authmeter.access_rule VALUES
 	('service', 'function', 'authmeter', 'user_email_canonical'),
