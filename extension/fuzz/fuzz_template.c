@@ -1,7 +1,8 @@
 /*
  * fuzz_template.c
- *		Rendering counts what it writes, stays within its bound, and a value stays a value: nothing in
- *		it opens an element, an attribute or a line. The input is a template, a NUL, and a value.
+ *		Rendering counts what it writes, stays within its bound, and a value stays a value:
+ *		nothing in it opens an element, an attribute or a line. The input is a template, a NUL,
+ *		and a value.
  */
 #include "core/template.h"
 #include "fuzz.h"
