@@ -44,8 +44,8 @@ BEGIN
 	EXECUTE call;
 	RETURN 'ok';
 EXCEPTION WHEN OTHERS THEN
-	-- 23502: of functions for the owner alone, whose table says NOT NULL.
-	RETURN CASE WHEN SQLSTATE ~ '^(MA|22|23502)' THEN 'refused' ELSE SQLSTATE || ' ' || SQLERRM END;
+	-- 23502, 23514: of functions for the owner alone, whose table says NOT NULL or CHECK.
+	RETURN CASE WHEN SQLSTATE ~ '^(MA|22|23502|23514)' THEN 'refused' ELSE SQLSTATE || ' ' || SQLERRM END;
 END
 $$;
 BEGIN;
