@@ -44,7 +44,7 @@ COMPOSED_CALL="bench.jwt_verify_composed(token, (SELECT secret FROM bench.secret
 TUNED_CALL="bench.jwt_verify_tuned(token, (SELECT secret FROM bench.secret))"
 
 RUN='' AT='' WORK='' PGBIN='' SOCK='' DATABASE_PORT='' POSTMASTER='' SHIM='' PORT='' URL=''
-PASSWORD='' LOGINS=''
+LOGIN_URL='' PASSWORD='' LOGINS=''
 ROUND=0
 declare -A PEER_PID=() REPLY_OF=()
 
@@ -117,16 +117,18 @@ cluster()
 
 start_system()
 {
-  local admin
+  local admin jobpsych
   RUN=$(realpath -m -- "${BENCH_DIR:-$AM_TOP/build/bench}")
   [ ! -e "$RUN/data" ] || cluster stop
   remove_system
   mkdir -p "$(dirname "$RUN")"
   PORT=$(free_port "$PORT_FIRST")
-  admin=$(free_port $((PORT + 1)))
+  jobpsych=$(free_port $((PORT + 1)))
+  admin=$(free_port $((jobpsych + 1)))
   trap finish EXIT
-  AM_LISTEN="127.0.0.1:$PORT=vsplugin" AM_ADMIN="127.0.0.1:$admin" cluster start
+  AM_LISTEN="127.0.0.1:$PORT=vsplugin 127.0.0.1:$jobpsych=jobpsych" AM_ADMIN="127.0.0.1:$admin" cluster start
   URL=http://127.0.0.1:$PORT
+  LOGIN_URL=http://127.0.0.1:$jobpsych/api/auth/login
   AT=$(dirname "$(realpath "$RUN/server")")
   WORK=$AT/bench
   mkdir -p "$WORK"
@@ -319,7 +321,7 @@ paced_load()
 
 logins()
 {
-  sql -c "SELECT count(*) FROM authmeter.audit_event WHERE action = 'login'"
+  sql -c "SELECT count(*) FROM authmeter.audit_event WHERE action = 'user_login'"
 }
 
 # logins_begun BEFORE: waits until the first of the clients has been let in.
@@ -341,7 +343,7 @@ beside_logins()
   paced_load quiet "$1"
   before=$(logins)
   wrk -t1 -c"$LOGIN_CLIENTS" -d"$((SECONDS_OF_LOAD + 3))s" --timeout "${LOGIN_TIMEOUT_S}s" \
-    -s "$SOURCE/login.lua" "$URL/bench/login" -- "$PASSWORD" "$LOGIN_USERS" >"$WORK/logins.out" &
+    -s "$SOURCE/login.lua" "$LOGIN_URL" -- "$PASSWORD" "$LOGIN_USERS" >"$WORK/logins.out" &
   LOGINS=$!
   logins_begun "$before"
   sql -c CHECKPOINT

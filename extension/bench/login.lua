@@ -2,8 +2,8 @@
 --
 --   wrk -s login.lua URL -- PASSWORD USERS
 --
--- Each connection sends POST /bench/login with the password, for one of the first USERS users after
--- the other. Prints one line, `wrk` and then name=value pairs: requests, duration_us, errors (socket
+-- Each connection sends jobpsych's POST /api/auth/login with the password, for one of the first USERS
+-- users after the other. Prints one line, `wrk` and then name=value pairs: requests, duration_us, errors (socket
 -- errors, time-outs and statuses above 399), p50_us.
 
 local requests = {}
