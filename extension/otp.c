@@ -268,7 +268,7 @@ row_refusal(const OtpTry *try, const OtpRow *tried)
 	if (!row.found)
 		return AM_OTP_NONE;
 	if (memcmp(&row.id, &tried->id, sizeof(row.id)) != 0)
-		return AM_OTP_WRONG; /* another code has replaced the one that was tried */
+		return AM_OTP_REPLACED;
 	if (row.used)
 		return AM_OTP_USED;
 	return row.expired && !row.spent ? AM_OTP_EXPIRED : AM_OTP_SPENT;
@@ -391,9 +391,13 @@ authmeter_otp_issue(PG_FUNCTION_ARGS)
 Datum
 authmeter_otp_verify(PG_FUNCTION_ARGS)
 {
-	static const char *const reasons[] = {
-		[AM_OTP_OK] = "ok",     [AM_OTP_NONE] = "none",   [AM_OTP_EXPIRED] = "expired",
-		[AM_OTP_USED] = "used", [AM_OTP_SPENT] = "spent", [AM_OTP_WRONG] = "wrong"};
+	static const char *const reasons[] = {[AM_OTP_OK] = "ok",
+										  [AM_OTP_NONE] = "none",
+										  [AM_OTP_EXPIRED] = "expired",
+										  [AM_OTP_USED] = "used",
+										  [AM_OTP_SPENT] = "spent",
+										  [AM_OTP_WRONG] = "wrong",
+										  [AM_OTP_REPLACED] = "replaced"};
 	static const pg_uuid_t nobody = {{0}};
 	char *purpose = purpose_arg(fcinfo, 0);
 	char *address = PG_ARGISNULL(1) ? NULL : am_user_email(PG_GETARG_DATUM(1));

@@ -22,8 +22,9 @@ typedef enum AmOtpOutcome
 	AM_OTP_NONE, /* no code was issued */
 	AM_OTP_EXPIRED,
 	AM_OTP_USED,
-	AM_OTP_SPENT, /* too many wrong tries, or the count of tries was lost */
-	AM_OTP_WRONG  /* another code, malformed ones included */
+	AM_OTP_SPENT,   /* too many wrong tries, or the count of tries was lost */
+	AM_OTP_WRONG,   /* another code, malformed ones included */
+	AM_OTP_REPLACED /* while it was tried; the try is of no code */
 } AmOtpOutcome;
 
 typedef struct AmOtpOrder
