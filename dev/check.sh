@@ -129,6 +129,8 @@ unix_socket_directories = '$SOCK'
 fsync = off
 max_connections = 100
 authmeter.master_key_file = '$dir/master.key'
+# Tests of regress and isolation count rows that it would chain or remove.
+authmeter.housekeeping_interval_s = 0
 $2
 CONF
   as_account "$PGBIN/pg_ctl" -s -D "$dir/data" -l "$dir/postgres.log" -w start </dev/null || {

@@ -5,9 +5,10 @@
  * that the rest of the chain is still anchored in what was removed.
  *
  * What goes is the oldest part of the chain as far as every event in it is older than the limit; an
- * event that was chained late goes with the next month. One call removes events of one month only,
- * and moves that month's checkpoint; a month may take several calls. Each link is checked before it
- * goes: evidence of a change is not removed by routine.
+ * event that was chained late goes with the next month. One that lies in the future was written by
+ * a clock that was wrong: it goes when one that was chained after it goes, and keeps nothing back.
+ * A batch removes events of one month only, and moves that month's checkpoint. Each link is checked
+ * before it goes: evidence of a change is not removed by routine.
  *
  * The head's row lock keeps chainer and purge apart.
  */
@@ -38,14 +39,14 @@ static AmPlan checkpoint_plan = {
 	0,
 	{0},
 	NULL};
+/* clang-format off */
 static AmPlan oldest_plan = {
-	"SELECT c.seq, e.at IS NULL OR e.at" AM_LT "$2, c.key_version, c.hash, " AM_AUDIT_EVENT_COLUMNS
-	", " MONTH_OF("e.at") "::pg_catalog.date FROM authmeter.audit_chain c "
-						  "LEFT JOIN authmeter.audit_event e ON e.id" AM_EQ "c.event_id "
-						  "WHERE c.seq" AM_GT "$1 ORDER BY c.seq LIMIT $3",
-	3,
-	{INT8OID, TIMESTAMPTZOID, INT8OID},
-	NULL};
+	"SELECT c.seq, CASE WHEN e.at" AM_GT "$4 THEN 2 WHEN e.at" AM_GE "$2 THEN 0 ELSE 1 END, "
+	"c.key_version, c.hash, " AM_AUDIT_EVENT_COLUMNS ", " MONTH_OF("e.at") "::pg_catalog.date "
+	"FROM authmeter.audit_chain c LEFT JOIN authmeter.audit_event e ON e.id" AM_EQ "c.event_id "
+	"WHERE c.seq" AM_GT "$1 ORDER BY c.seq LIMIT $3",
+	4, {INT8OID, TIMESTAMPTZOID, INT8OID, TIMESTAMPTZOID}, NULL};
+/* clang-format on */
 static AmPlan delete_plan = {
 	"WITH gone AS (DELETE FROM authmeter.audit_chain WHERE seq" AM_LE "$1 RETURNING event_id) "
 	"DELETE FROM authmeter.audit_event e USING gone WHERE e.id" AM_EQ "gone.event_id",
@@ -60,15 +61,31 @@ static AmPlan store_plan = {
 	{DATEOID, INT8OID, BYTEAOID, INT8OID, INT4OID, BYTEAOID},
 	NULL};
 
+/* The age of an event, column 2 of oldest_plan. */
+typedef enum Age
+{
+	AGE_KEPT,
+	AGE_OLD, /* or gone */
+	AGE_FUTURE
+} Age;
+
+/* As far as a batch has come. */
+typedef struct Progress
+{
+	AmAuditCheckpoint point;
+	uint8 before[AM_SHA256_BYTES]; /* mac of the checkpoint of the month before */
+	bool has_before;
+	int64 count;
+} Progress;
+
 /* What one batch removes. */
 typedef struct Purge
 {
 	bool unverified;   /* what does not verify goes too */
 	bool found_broken; /* and something did not */
-	AmAuditCheckpoint point;
-	uint8 before[AM_SHA256_BYTES]; /* mac of the checkpoint of the month before */
-	bool has_before;
-	int64 count;
+	int64 first;       /* number of the link before the first */
+	Progress now;
+	Progress sure; /* at the newest link that is old for certain */
 } Purge;
 
 static void
@@ -84,47 +101,47 @@ checkpoint_take(uint64 row, AmAuditCheckpoint *point)
 
 /* Else a purge would give a forged checkpoint a mac that is good. */
 static bool
-checkpoint_verifies(const Purge *purge)
+checkpoint_verifies(const Progress *at)
 {
 	uint8 mac[AM_SHA256_BYTES];
 
-	if (!am_master_key_has(purge->point.key_version))
+	if (!am_master_key_has(at->point.key_version))
 		return false;
-	am_audit_checkpoint_mac(&purge->point, purge->has_before ? purge->before : NULL, mac);
-	return am_secret_equal(mac, purge->point.mac, AM_SHA256_BYTES);
+	am_audit_checkpoint_mac(&at->point, at->has_before ? at->before : NULL, mac);
+	return am_secret_equal(mac, at->point.mac, AM_SHA256_BYTES);
 }
 
-/* The newest checkpoint, and the mac of the one before. */
-static void
-checkpoint_read(Purge *purge)
+/* The newest checkpoint, and the mac of the one before; false when it is forged. */
+static bool
+checkpoint_read(Progress *at)
 {
 	uint64 rows = am_spi_run(&checkpoint_plan, NULL, NULL, 0);
 	AmAuditCheckpoint before;
 
-	purge->point.month = DATEVAL_NOBEGIN;
+	at->point.month = DATEVAL_NOBEGIN;
 	if (rows == 0)
-		return;
-	checkpoint_take(0, &purge->point);
+		return true;
+	checkpoint_take(0, &at->point);
 	if (rows > 1)
 	{
 		checkpoint_take(1, &before);
-		memcpy(purge->before, before.mac, AM_SHA256_BYTES);
-		purge->has_before = true;
+		memcpy(at->before, before.mac, AM_SHA256_BYTES);
+		at->has_before = true;
 	}
-	purge->found_broken = !checkpoint_verifies(purge);
+	return checkpoint_verifies(at);
 }
 
 /* The links that follow are of a later month than the newest checkpoint: begin one for them. */
 static void
-checkpoint_begin(Purge *purge, DateADT month)
+checkpoint_begin(Progress *at, DateADT month, int64 events)
 {
-	if (!DATE_IS_NOBEGIN(purge->point.month))
+	if (!DATE_IS_NOBEGIN(at->point.month))
 	{
-		memcpy(purge->before, purge->point.mac, AM_SHA256_BYTES);
-		purge->has_before = true;
+		memcpy(at->before, at->point.mac, AM_SHA256_BYTES);
+		at->has_before = true;
 	}
-	purge->point.month = month;
-	purge->point.events = 0;
+	at->point.month = month;
+	at->point.events = events;
 }
 
 static bool
@@ -140,34 +157,43 @@ link_verifies(const AmAuditLink *previous, uint64 row, const AmAuditLink *link)
 	return am_secret_equal(expected.hash, link->hash, AM_SHA256_BYTES);
 }
 
-/* Whether the link in a row of the result goes with this batch. */
+/* The month of an event that is old; of any other that of the newest checkpoint. */
+static DateADT
+month_of(const Progress *at, uint64 row, Age age)
+{
+	const int month_column = EVENT_COLUMN + AM_AUDIT_COLUMNS;
+
+	if (age == AGE_FUTURE || am_spi_null(row, month_column))
+		return at->point.month;
+	return Max(at->point.month, DatumGetDateADT(am_spi_datum(row, month_column)));
+}
+
+/* Whether the link in a row of the result goes with this batch, as far as can be told. */
 static bool
 link_take(Purge *purge, uint64 row)
 {
-	const int month_column = EVENT_COLUMN + AM_AUDIT_COLUMNS;
+	Progress *at = &purge->now;
 	AmAuditLink link = {.seq = am_spi_int64(row, 1)};
-	DateADT month = purge->point.month;
+	Age age = (Age) am_spi_int32(row, 2);
+	DateADT month = month_of(at, row, age);
 
-	if (!am_spi_bool(row, 2))
+	if (age == AGE_KEPT || (month > at->point.month && purge->sure.count > 0))
 		return false;
-	if (!am_audit_hash_read(row, 4, link.hash) || !link_verifies(&purge->point.last, row, &link))
+	if (!am_audit_hash_read(row, 4, link.hash) || !link_verifies(&at->point.last, row, &link))
 	{
 		purge->found_broken = true;
 		if (!purge->unverified)
 			return false;
 	}
-	if (!am_spi_null(row, month_column))
-		month = Max(month, DatumGetDateADT(am_spi_datum(row, month_column)));
-	if (month > purge->point.month)
-	{
-		if (purge->count > 0)
-			return false;
-		checkpoint_begin(purge, month);
-	}
+	/* With those of the future before it, which are of no month. */
+	if (month > at->point.month)
+		checkpoint_begin(at, month, at->point.last.seq - purge->first);
 	/* Of a gap, too: the numbers of a month are what is no longer there. */
-	purge->point.events += link.seq - purge->point.last.seq;
-	purge->point.last = link;
-	purge->count++;
+	at->point.events += link.seq - at->point.last.seq;
+	at->point.last = link;
+	at->count++;
+	if (age == AGE_OLD)
+		purge->sure = *at;
 	return true;
 }
 
@@ -195,40 +221,62 @@ unverified_report(void)
 	am_audit_append(&event);
 }
 
+/* Removes what has been taken. */
+static void
+links_remove(Progress *at)
+{
+	Datum seq = Int64GetDatum(at->point.last.seq);
+
+	am_audit_write(&delete_plan, &seq, NULL);
+	checkpoint_store(&at->point, at->has_before ? at->before : NULL);
+}
+
+/* Takes what goes of the oldest links_max links; returns how many it has looked at. */
+static int64
+links_take(Purge *purge, TimestampTz limit, int64 links_max)
+{
+	Datum values[4];
+	uint64 count;
+	uint64 row;
+
+	memset(&purge->now, 0, sizeof(purge->now));
+	purge->found_broken = !checkpoint_read(&purge->now);
+	purge->first = purge->now.point.last.seq;
+	values[0] = Int64GetDatum(purge->first);
+	values[1] = TimestampTzGetDatum(limit);
+	values[2] = Int64GetDatum(links_max);
+	values[3] = TimestampTzGetDatum(am_clock_now());
+	count = am_spi_run(&oldest_plan, values, NULL, 0);
+	for (row = 0; row < count && (purge->unverified || !purge->found_broken); row++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!link_take(purge, row))
+			break;
+	}
+	return (int64) row;
+}
+
 /* Removes one batch of one month; SPI is connected. */
 static int64
 batch_purge(TimestampTz limit, int64 rows_max, bool unverified, bool first)
 {
 	Purge purge = {.unverified = unverified};
-	Datum values[3];
-	uint64 count;
-	uint64 row;
+	int64 links_max = Min(rows_max, AM_AUDIT_BATCH);
 
-	checkpoint_read(&purge);
-	values[0] = Int64GetDatum(purge.point.last.seq);
-	values[1] = TimestampTzGetDatum(limit);
-	values[2] = Int64GetDatum(Min(rows_max, AM_AUDIT_BATCH));
-	count = am_spi_run(&oldest_plan, values, NULL, 0);
-	for (row = 0; row < count && (unverified || !purge.found_broken); row++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (!link_take(&purge, row))
-			break;
-	}
+	/* Of the future, all of them: what comes after? */
+	if (links_take(&purge, limit, links_max) == links_max && purge.sure.count == 0)
+		(void) links_take(&purge, limit, AM_AUDIT_ROWS_MAX);
 	/* What was good before it goes, then the next call tells. */
-	if (purge.count == 0 && purge.found_broken && first)
+	if (purge.sure.count == 0 && purge.found_broken && !unverified && first)
 		ereport(ERROR, errcode(ERRCODE_AM_AUDIT_BROKEN),
 				errmsg("the oldest part of the audit trail does not verify and is not removed"),
 				errhint("See authmeter.audit_verify(); authmeter.audit_purge(unverified => true) "
 						"removes it all the same."));
-	if (purge.count == 0)
-		return 0;
-	values[0] = Int64GetDatum(purge.point.last.seq);
-	am_audit_write(&delete_plan, values, NULL);
-	checkpoint_store(&purge.point, purge.has_before ? purge.before : NULL);
-	if (purge.found_broken && purge.unverified)
+	if (purge.sure.count > 0)
+		links_remove(&purge.sure);
+	if (purge.sure.count > 0 && purge.found_broken && unverified)
 		unverified_report();
-	return purge.count;
+	return purge.sure.count;
 }
 
 static TimestampTz

@@ -1,12 +1,14 @@
 /*
  * authmeter.c
  *
- * Module load: server settings first, then shared memory when the library is preloaded. Nothing
- * here touches a table, so loading the library into a database without the extension is harmless.
+ * Module load: server settings first, then shared memory and the background worker when the library
+ * is preloaded. Nothing here touches a table, so loading the library into a database without the
+ * extension is harmless.
  */
 #include "compat.h"
 
 #include "guc.h"
+#include "housekeeper.h"
 #include "shmem.h"
 
 PG_MODULE_MAGIC;
@@ -18,6 +20,7 @@ _PG_init(void)
 {
 	am_guc_define();
 	am_shmem_define();
+	am_housekeeper_define();
 }
 
 #if PG_VERSION_NUM < 150000

@@ -16,6 +16,7 @@
 
 char *am_guc_master_key_file = NULL;
 double am_guc_clock_offset_s = 0.0;
+int am_guc_housekeeping_interval_s = 0;
 int am_guc_rate_slots = 0;
 
 void
@@ -28,6 +29,10 @@ am_guc_define(void)
 							 am_setting_meaning(AM_SETTING_CLOCK_OFFSET_S), NULL,
 							 &am_guc_clock_offset_s, 0.0, -CLOCK_OFFSET_S_MAX, CLOCK_OFFSET_S_MAX,
 							 PGC_SUSET, GUC_NOT_IN_SAMPLE, NULL, NULL, NULL);
+	DefineCustomIntVariable("authmeter.housekeeping_interval_s",
+							am_setting_meaning(AM_SETTING_HOUSEKEEPING_INTERVAL_S), NULL,
+							&am_guc_housekeeping_interval_s, 60, 0, 86400, PGC_SIGHUP, GUC_UNIT_S,
+							NULL, NULL, NULL);
 	DefineCustomStringVariable(
 		"authmeter.master_key_file", am_setting_meaning(AM_SETTING_MASTER_KEY_FILE), NULL,
 		&am_guc_master_key_file, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);

@@ -11,6 +11,7 @@
 
 extern char *am_guc_master_key_file;
 extern double am_guc_clock_offset_s;
+extern int am_guc_housekeeping_interval_s;
 extern int am_guc_rate_slots;
 
 /* Defines all server settings; called once from _PG_init. */

@@ -40,7 +40,7 @@ static AmPlan purge_plan = {
 	"FROM authmeter.idempotency i WHERE i.created_at" AM_LT "$1 LIMIT GREATEST($2, 0) "
 	"FOR UPDATE SKIP LOCKED))",
 	2,
-	{TIMESTAMPTZOID, INT4OID},
+	{TIMESTAMPTZOID, INT8OID},
 	NULL};
 
 /* What a key that is there says about this request. */
@@ -82,17 +82,23 @@ am_idempotency_store(const pg_uuid_t *user, text *key, Datum reply)
 	am_spi_run(&store_plan, values, NULL, 0);
 }
 
+int64
+am_idempotency_purge(int64 rows_max)
+{
+	int64 retention_ms = am_setting_int(AM_SETTING_IDEMPOTENCY_RETENTION);
+	Datum values[2] = {TimestampTzGetDatum(am_clock_now() - retention_ms * 1000),
+					   Int64GetDatum(rows_max)};
+	int64 purged;
+
+	am_spi_begin();
+	purged = (int64) am_spi_run(&purge_plan, values, NULL, 0);
+	am_spi_end();
+	return purged;
+}
+
 /* authmeter.idempotency_purge(rows_max) deletes keys past their retention. */
 Datum
 authmeter_idempotency_purge(PG_FUNCTION_ARGS)
 {
-	int64 retention_ms = am_setting_int(AM_SETTING_IDEMPOTENCY_RETENTION);
-	Datum values[2] = {TimestampTzGetDatum(am_clock_now() - retention_ms * 1000),
-					   Int32GetDatum(PG_GETARG_INT32(0))};
-	uint64 purged;
-
-	am_spi_begin();
-	purged = am_spi_run(&purge_plan, values, NULL, 0);
-	am_spi_end();
-	PG_RETURN_INT64((int64) purged);
+	PG_RETURN_INT64(am_idempotency_purge(PG_GETARG_INT32(0)));
 }

@@ -35,4 +35,9 @@ extern AmClaim am_idempotency_claim(const pg_uuid_t *user, text *key, const char
 /* Stores the answer of a claimed key. */
 extern void am_idempotency_store(const pg_uuid_t *user, text *key, Datum reply);
 
+/*
+ * Housekeeping: removes at most rows_max keys past authmeter.idempotency_retention; their number.
+ */
+extern int64 am_idempotency_purge(int64 rows_max);
+
 #endif

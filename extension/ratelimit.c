@@ -27,7 +27,7 @@
 #define KIND_GCRA 0x80
 
 /* Rows removed for each row made: the table shrinks faster than calls can fill it. */
-#define WINDOW_PURGE_ROWS "2"
+#define PURGE_ROWS 2
 
 static AmPlan peek_plan = {"SELECT since_ns, level FROM authmeter.rate_window WHERE key_hash" AM_EQ
 						   "$1",
@@ -53,11 +53,10 @@ static AmPlan count_plan = {
 	NULL};
 static AmPlan purge_plan = {
 	"DELETE FROM authmeter.rate_window w USING (SELECT o.key_hash FROM authmeter.rate_window o "
-	"WHERE o.end_ms" AM_LE "$1 ORDER BY o.end_ms LIMIT " WINDOW_PURGE_ROWS
-	" FOR UPDATE SKIP LOCKED) old "
+	"WHERE o.end_ms" AM_LE "$1 ORDER BY o.end_ms LIMIT $2 FOR UPDATE SKIP LOCKED) old "
 	"WHERE w.key_hash" AM_EQ "old.key_hash",
-	1,
-	{INT8OID},
+	2,
+	{INT8OID, INT8OID},
 	NULL};
 
 /*
@@ -133,15 +132,33 @@ end_datum(TimestampTz now, const amc_rate_result *result)
 	return Int64GetDatum(am_ratetable_end_ms(am_clock_unix_ms(now), result->reset_ms));
 }
 
+static int64
+rows_purge(TimestampTz now, int64 rows_max)
+{
+	Datum values[2] = {Int64GetDatum(am_clock_unix_ms(now)), Int64GetDatum(rows_max)};
+
+	return (int64) am_spi_run(&purge_plan, values, NULL, 0);
+}
+
+int64
+am_ratelimit_purge(int64 rows_max)
+{
+	int64 purged;
+
+	am_spi_begin();
+	purged = rows_purge(am_clock_now(), rows_max);
+	am_spi_end();
+	return purged;
+}
+
 static amc_rate_result
 row_count(Datum *values, const amc_limit *limit, int64 cost, TimestampTz now)
 {
 	int64 now_ns = am_clock_unix_ns(now);
-	Datum now_ms = Int64GetDatum(am_clock_unix_ms(now));
 	amc_limit_state state = {0, 0};
 	amc_rate_result result = amc_limit_step(&state, now_ns, limit, cost);
 
-	am_spi_run(&purge_plan, &now_ms, NULL, 0);
+	(void) rows_purge(now, PURGE_ROWS);
 	values[1] = Int64GetDatum(now_ns);
 	values[2] = end_datum(now, &result);
 	am_spi_run(&lock_plan, values, NULL, 1);

@@ -55,6 +55,12 @@ extern void am_ratelimit_address_key(const char *address, char out[AMC_NET_KEY_B
 extern void am_ratelimit_require_countable(void);
 
 /*
+ * Housekeeping: removes at most rows_max counters whose time is over from the table that a server
+ * without preloading counts in; their number.
+ */
+extern int64 am_ratelimit_purge(int64 rows_max);
+
+/*
  * Attempt counters, one for each secret that may be guessed. id is the secret's own id.
  *
  * am_attempt_open starts the count for lifetime_ms. am_attempt_take counts one attempt and returns

@@ -38,6 +38,8 @@
 	  "Secure attribute of all cookies; off counts in development only") \
 	X(ENVIRONMENT, "authmeter.environment", ENVIRONMENT, "production", NULL, 0, 0, \
 	  "Environment: decides what the policy value auto means") \
+	X(HOUSEKEEPING_INTERVAL_S, "authmeter.housekeeping_interval_s", SERVER, "60", NULL, 0, 0, \
+	  "Seconds between two rounds of housekeeping in each database, by a background worker when the library is preloaded; 0 switches it off.") \
 	X(IDEMPOTENCY_RETENTION, "authmeter.idempotency_retention", DURATION, "7d", NULL, 3600000, 31536000000, \
 	  "How long an idempotency key is remembered") \
 	X(LOGIN_FAILURES, "authmeter.login_failures", RATE, "20/15m", NULL, 0, 0, \

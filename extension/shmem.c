@@ -11,10 +11,11 @@
 #include "storage/ipc.h"
 #include "storage/shmem.h"
 
+#include "housekeeper.h"
 #include "ratelimit.h"
 #include "shmem.h"
 
-static AmShmemPart *const parts[] = {&am_ratelimit_shmem};
+static AmShmemPart *const parts[] = {&am_housekeeper_shmem, &am_ratelimit_shmem};
 
 static bool attached = false;
 static shmem_startup_hook_type previous_startup = NULL;

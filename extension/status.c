@@ -10,11 +10,15 @@
 
 #include "clock.h"
 #include "guc.h"
+#include "housekeeping.h"
 #include "master_key.h"
 #include "setting.h"
 #include "shmem.h"
 #include "spi.h"
 #include "version.h"
+
+/* No round for so long, or for three intervals, is a fault. */
+#define HOUSEKEEPING_LATE_S INT64CONST(3600)
 
 PG_FUNCTION_INFO_V1(authmeter_status);
 
@@ -123,6 +127,25 @@ status_environment(void)
 						"Use authmeter.setting_set('authmeter.environment', 'production').");
 }
 
+static StatusRow
+status_housekeeping(void)
+{
+	bool worker = am_shmem_available() && am_guc_housekeeping_interval_s > 0;
+	int64 late_s = Max(HOUSEKEEPING_LATE_S, 3 * (int64) am_guc_housekeeping_interval_s);
+	char *problem;
+	TimestampTz at = am_housekeeping_last(&problem);
+	const char *last =
+		at == 0 ? "no round yet" : psprintf("last round at %s", timestamptz_to_str(at));
+
+	if (problem != NULL)
+		return row_degraded(psprintf("%s: %s", last, problem),
+							"See authmeter.housekeeping_list() and the server's log.");
+	if (at == 0 ? !worker : (am_clock_now() - at) / USECS_PER_SEC > late_s)
+		return row_degraded(last, "Call authmeter.housekeeping() from a scheduler, or preload the "
+								  "library with authmeter.housekeeping_interval_s above 0.");
+	return row_ok(last);
+}
+
 static const struct
 {
 	const char *component;
@@ -131,7 +154,7 @@ static const struct
 	{"version", status_version},         {"preload", status_preload},
 	{"master_key", status_master_key},   {"signing_keys", status_signing_keys},
 	{"encoding", status_encoding},       {"clock", status_clock},
-	{"environment", status_environment},
+	{"environment", status_environment}, {"housekeeping", status_housekeeping},
 };
 
 /* authmeter.status() returns one row a component. */

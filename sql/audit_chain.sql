@@ -269,6 +269,23 @@ SELECT authmeter.audit_purge();
 ROLLBACK TO s;
 SELECT kind FROM authmeter.audit_verify();
 ROLLBACK;
+-- Events that a wrong clock has put into the future keep nothing back, and are not taken for old.
+BEGIN;
+SELECT authmeter.setting_set('authmeter.audit_retention_months', '1') AS months;
+SELECT pg_temp.go('2090-01-15Z'), pg_temp.append('a b'), authmeter.audit_chain_extend() > 0 AS chained;
+SELECT pg_temp.go('2099-01-15Z'), pg_temp.append('c d'), authmeter.audit_chain_extend();
+SELECT pg_temp.go('2090-01-16Z'), pg_temp.append('e'), authmeter.audit_chain_extend();
+SELECT pg_temp.go('2099-01-16Z'), pg_temp.append('f'), authmeter.audit_chain_extend();
+SELECT pg_temp.go('2090-02-20Z'), pg_temp.append('g'), authmeter.audit_chain_extend();
+SELECT pg_temp.go('2090-03-01 00:00:01Z'), authmeter.audit_purge(100000) > 0 AS purged;
+SELECT string_agg(outcome, ' ' ORDER BY seq) AS left, min(seq) - 1 = max(p.last) AS behind FROM authmeter.audit_chain c JOIN authmeter.audit_event e ON e.id = c.event_id,
+	(SELECT max(seq) AS last FROM authmeter.audit_checkpoint) p WHERE at > '2090-01-01';
+SELECT * FROM pg_temp.months();
+SELECT * FROM pg_temp.verify();
+SELECT pg_temp.go('2090-04-01 00:00:01Z'), authmeter.audit_purge(1), authmeter.audit_purge(1);
+SELECT string_agg(outcome, ' ' ORDER BY seq) AS left FROM authmeter.audit_chain c JOIN authmeter.audit_event e ON e.id = c.event_id;
+SELECT * FROM pg_temp.verify();
+ROLLBACK;
 -- What does not verify is not purged but on request, which is audited.
 BEGIN;
 SELECT authmeter.setting_set('authmeter.audit_retention_months', '1') AS months;
