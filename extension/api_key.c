@@ -2,8 +2,8 @@
  * api_key.c
  *
  * API keys: 256 random bits, shown once, stored as SHA-256. A digest of so much randomness cannot
- * be searched, so it needs no salt and no slow hash, and finding it in an index tells nothing by its
- * time. The first digits of the key are the partition of its owner (see id.h) and a few random
+ * be searched, so it needs no salt and no slow hash, and finding it in an index tells nothing by
+ * its time. The first digits of the key are the partition of its owner (see id.h) and a few random
  * ones; lists show them, so that a person can tell keys apart.
  *
  * Making, replacing and ending keys is SQL (49_api_key.sql); here is what happens at every request.
