@@ -1,15 +1,16 @@
 -- How long a refused login takes, by its true reason. All medians must lie within 2 % of one bcrypt.
--- Run in a scratch database with authmeter:  psql -v rounds=21 -f extension/bench/login_timing.sql
+-- Run in a scratch database with authmeter:  psql -v rounds=21 -v cost=12 -f extension/bench/login_timing.sql
 -- It leaves the database as it was, but for the audit trail.
 \set QUIET on
 \if :{?rounds} \else \set rounds 21 \endif
+\if :{?cost} \else \set cost 12 \endif
 SELECT set_config('login_timing.rounds', :'rounds', false) \g /dev/null
 BEGIN;
 SELECT authmeter.setting_set('authmeter.environment', 'development'),
 	authmeter.setting_set('authmeter.bcrypt_cost', '8'),
 	authmeter.setting_set('authmeter.login_failures', 'off') \g /dev/null
 SELECT authmeter.user_create('timing-cheap@example.com', 'correct horse'),
-	authmeter.setting_set('authmeter.bcrypt_cost', '12') \g /dev/null
+	authmeter.setting_set('authmeter.bcrypt_cost', :'cost') \g /dev/null
 SELECT authmeter.user_create('timing-right@example.com', 'correct horse'),
 	authmeter.user_create('timing-bare@example.com'),
 	authmeter.user_disable((authmeter.user_create('timing-off@example.com', 'correct horse')).user_id) \g /dev/null
