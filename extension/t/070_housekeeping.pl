@@ -115,13 +115,14 @@ for my $signal (qw(TERM KILL))
 	$s->poll(sub { $worker = $s->sql(
 		q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'authmeter housekeeping' AND wait_event_type = 'Lock'}) }, 'a worker waits')
 	  or die 'no worker waits';
+	my $begin = -s $node->logfile;
 	kill $signal, $worker;
+	# The postmaster starts all afresh when one of its children was killed.
+	my $ended = $signal eq 'KILL' ? qr/reinitializing/ : qr/exited with exit code/;
+	$s->poll(sub { substr(slurp_file($node->logfile), $begin) =~ $ended }, 'the server has noticed') or die 'not noticed';
 	eval { $lock->rollback };
 	eval { $lock->disconnect };
-	$s->poll(sub { !kill 0, $worker }, 'the worker is gone');
-	$s->poll(sub { ($node->psql('postgres', 'SELECT 1'))[0] == 0 }, 'the server answers');
-	$node->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()');
-	$node->safe_psql('postgres', $expired);
+	$s->poll(sub { ($node->psql('postgres', $expired))[0] == 0 }, 'the server answers') or die 'no answer';
 	kept('postgres', "a worker ended by SIG$signal: the next round comes");
 }
 $node->restart;
