@@ -15,15 +15,17 @@
 
 PG_FUNCTION_INFO_V1(authmeter_idempotency_purge);
 
-static AmPlan claim_plan = {"INSERT INTO authmeter.idempotency (user_id, key, request, created_at) "
-							"SELECT u.id, $2, $3, $4 FROM authmeter.user u WHERE u.id" AM_EQ
-							"$1 FOR KEY SHARE "
-							"ON CONFLICT (user_id, key) DO NOTHING RETURNING true",
-							4,
-							{UUIDOID, TEXTOID, TEXTOID, TIMESTAMPTZOID},
-							NULL};
+static AmPlan claim_plan = {
+	"INSERT INTO authmeter.idempotency (user_id, key, request, created_at, "
+	"transaction_id) SELECT u.id, $2, $3, $4, $5 FROM authmeter.user u WHERE u.id" AM_EQ
+	"$1 FOR KEY SHARE "
+	"ON CONFLICT (user_id, key) DO NOTHING RETURNING true",
+	5,
+	{UUIDOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, UUIDOID},
+	NULL};
 
-static AmPlan find_plan = {"SELECT i.request" AM_EQ "$3, i.reply FROM authmeter.idempotency i "
+static AmPlan find_plan = {"SELECT i.request" AM_EQ
+						   "$3, i.reply, i.transaction_id FROM authmeter.idempotency i "
 						   "WHERE i.user_id" AM_EQ "$1 AND i.key" AM_EQ "$2",
 						   3,
 						   {UUIDOID, TEXTOID, TEXTOID},
@@ -45,20 +47,26 @@ static AmPlan purge_plan = {
 
 /* What a key that is there says about this request. */
 static AmClaim
-claim_found(Datum *reply)
+claim_found(pg_uuid_t *transaction, Datum *reply)
 {
 	if (!am_spi_bool(0, 1))
 		return AM_CLAIM_CONFLICT;
-	*reply = am_spi_datum(0, 2);
+	*reply = (Datum) 0;
+	if (transaction != NULL && am_spi_null(0, 2))
+		*transaction = am_spi_uuid(0, 3);
+	else
+		*reply = am_spi_datum(0, 2);
 	return AM_CLAIM_REPLAY;
 }
 
 AmClaim
-am_idempotency_claim(const pg_uuid_t *user, text *key, const char *request, Datum *reply)
+am_idempotency_claim_booking(const pg_uuid_t *user, text *key, const char *request,
+							 pg_uuid_t *transaction, Datum *reply)
 {
 	Size key_bytes = VARSIZE_ANY_EXHDR(key);
-	Datum values[4] = {UUIDPGetDatum(user), PointerGetDatum(key), CStringGetTextDatum(request),
-					   TimestampTzGetDatum(am_clock_now())};
+	const char *nulls = transaction == NULL ? "    n" : NULL;
+	Datum values[5] = {UUIDPGetDatum(user), PointerGetDatum(key), CStringGetTextDatum(request),
+					   TimestampTzGetDatum(am_clock_now()), UUIDPGetDatum(transaction)};
 	int attempt;
 
 	if (key_bytes == 0 || key_bytes > AM_IDEMPOTENCY_KEY_BYTES_MAX)
@@ -66,12 +74,18 @@ am_idempotency_claim(const pg_uuid_t *user, text *key, const char *request, Datu
 	/* A key that is purged between the two statements is claimed at the second attempt. */
 	for (attempt = 0; attempt < CLAIM_ATTEMPTS_MAX; attempt++)
 	{
-		if (am_spi_run(&claim_plan, values, NULL, 1) == 1)
+		if (am_spi_run(&claim_plan, values, nulls, 1) == 1)
 			return AM_CLAIM_NEW;
 		if (am_spi_run(&find_plan, values, NULL, 1) == 1)
-			return claim_found(reply);
+			return claim_found(transaction, reply);
 	}
 	return AM_CLAIM_USER_UNKNOWN;
+}
+
+AmClaim
+am_idempotency_claim(const pg_uuid_t *user, text *key, const char *request, Datum *reply)
+{
+	return am_idempotency_claim_booking(user, key, request, NULL, reply);
 }
 
 void

@@ -32,6 +32,14 @@ typedef enum AmClaim
 extern AmClaim am_idempotency_claim(const pg_uuid_t *user, text *key, const char *request,
 									Datum *reply);
 
+/*
+ * The same for a caller whose answer is an entry of the ledger and need not be stored: transaction
+ * is the id that the caller will book. After AM_CLAIM_REPLAY, *reply is the stored answer, or 0 and
+ * *transaction the id that was booked.
+ */
+extern AmClaim am_idempotency_claim_booking(const pg_uuid_t *user, text *key, const char *request,
+											pg_uuid_t *transaction, Datum *reply);
+
 /* Stores the answer of a claimed key. */
 extern void am_idempotency_store(const pg_uuid_t *user, text *key, Datum reply);
 

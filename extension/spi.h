@@ -22,7 +22,7 @@
 #define AM_PLUS  " OPERATOR(pg_catalog.+) "
 #define AM_MINUS " OPERATOR(pg_catalog.-) "
 
-#define AM_SPI_ARGS_MAX 12
+#define AM_SPI_ARGS_MAX 16
 
 /* One statement, prepared at its first use and kept for the backend's life. Declare it static. */
 typedef struct AmPlan

@@ -7,6 +7,9 @@
  * the key would do is done here and by the inserts: they take the user's row FOR KEY SHARE, so a
  * row cannot appear behind the back of a deletion.
  *
+ * The ledger is books and stays: a deleted user's accounts are closed, which refuses every further
+ * booking, and the free text beside the entries goes. What is left is a pseudonym, the user's id.
+ *
  * Like a cascading key, the deletion sees the newest rows whatever the isolation level, and raises
  * a serialization failure when the transaction's own snapshot could not have seen one of them.
  */
@@ -22,6 +25,15 @@ PG_FUNCTION_INFO_V1(authmeter_user_forget);
 static AmPlan forget_plans[] = {
 	{"DELETE FROM authmeter.usage_counter WHERE user_id" AM_EQ "$1", 1, {UUIDOID}, NULL},
 	{"DELETE FROM authmeter.idempotency WHERE user_id" AM_EQ "$1", 1, {UUIDOID}, NULL},
+	{"UPDATE authmeter.account SET closed_at = authmeter.clock() WHERE user_id" AM_EQ "$1",
+	 1,
+	 {UUIDOID},
+	 NULL},
+	{"DELETE FROM authmeter.entry_note n USING authmeter.account a WHERE a.user_id" AM_EQ
+	 "$1 AND n.account_id" AM_EQ "a.id",
+	 1,
+	 {UUIDOID},
+	 NULL},
 };
 
 static Datum

@@ -32,12 +32,13 @@ CREATE TABLE authmeter.idempotency (
 	key text NOT NULL,
 	request text NOT NULL,
 	reply jsonb,
+	transaction_id uuid,
 	created_at timestamptz NOT NULL,
 	PRIMARY KEY (user_id, key)
 ) WITH (fillfactor = 90);
 CREATE INDEX idempotency_created_at ON authmeter.idempotency USING brin (created_at);
 COMMENT ON TABLE authmeter.idempotency IS
-	'Idempotency keys with the request they were used for and the answer given. Kept for the setting authmeter.idempotency_retention; see authmeter.idempotency_purge.';
+	'Idempotency keys with the request they were used for and the answer given: reply, or while that is NULL the entry of transaction_id. Kept for the setting authmeter.idempotency_retention; see authmeter.idempotency_purge.';
 SELECT pg_catalog.pg_extension_config_dump('authmeter.idempotency', '');
 
 CREATE FUNCTION authmeter.user_forget() RETURNS trigger
