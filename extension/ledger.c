@@ -258,6 +258,7 @@ am_ledger_grant(AmLedgerCall *call, AmGrantTerms *terms)
 	AmAccount account;
 	bool dated;
 
+	entry.source = terms->source;
 	if (terms->effective_at == DT_NOBEGIN)
 		terms->effective_at = now;
 	dated = terms->effective_at > now || terms->expires_at != DT_NOEND ||

@@ -38,18 +38,18 @@ static AmPlan missing_plan = {"SELECT EXISTS (SELECT FROM authmeter.user u WHERE
 #define ENTRY_INSERT                                                                        \
 	"INSERT INTO authmeter.entry (account_id, version, transaction_id, kind, amount, "      \
 	"held_change, balance_after, held_after, limit_after, at, reference, counter_account, " \
-	"related_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+	"related_id, source) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
 #define ENTRY_TYPES                                                                  \
 	UUIDOID, INT8OID, UUIDOID, TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, \
-		TIMESTAMPTZOID, TEXTOID, TEXTOID, UUIDOID
+		TIMESTAMPTZOID, TEXTOID, TEXTOID, UUIDOID, TEXTOID
 
-static AmPlan entry_plan = {ENTRY_INSERT, 13, {ENTRY_TYPES}, NULL};
+static AmPlan entry_plan = {ENTRY_INSERT, 14, {ENTRY_TYPES}, NULL};
 
 /* Both sides at once. */
 static AmPlan pair_plan = {
 	"WITH s AS (INSERT INTO authmeter.system_entry (transaction_id, account, unit, amount, at) "
-	"VALUES ($3, $12, $14, OPERATOR(pg_catalog.-) $5, $10)) " ENTRY_INSERT,
-	14,
+	"VALUES ($3, $12, $15, OPERATOR(pg_catalog.-) $5, $10)) " ENTRY_INSERT,
+	15,
 	{ENTRY_TYPES, TEXTOID},
 	NULL};
 
@@ -192,15 +192,16 @@ entry_counter(const AmEntry *entry)
 void
 am_account_record(const AmAccount *account, const AmEntry *entry)
 {
-	Datum values[14] = {
+	Datum values[15] = {
 		UUIDPGetDatum(&account->id),          Int64GetDatum(account->version),
 		UUIDPGetDatum(&entry->transaction),   CStringGetTextDatum(entry->kind),
 		Int64GetDatum(entry->amount),         Int64GetDatum(entry->held_change),
 		Int64GetDatum(account->balance),      Int64GetDatum(account->held),
 		Int64GetDatum(account->credit_limit), TimestampTzGetDatum(account->updated_at),
 		PointerGetDatum(entry->reference),    entry_counter(entry),
-		UUIDPGetDatum(entry->related),        PointerGetDatum(account->unit)};
-	char nulls[15] = "              ";
+		UUIDPGetDatum(entry->related),        PointerGetDatum(entry->source),
+		PointerGetDatum(account->unit)};
+	char nulls[16] = "               ";
 
 	if (entry->reference == NULL)
 		nulls[10] = 'n';
@@ -208,6 +209,8 @@ am_account_record(const AmAccount *account, const AmEntry *entry)
 		nulls[11] = 'n';
 	if (entry->related == NULL)
 		nulls[12] = 'n';
+	if (entry->source == NULL)
+		nulls[13] = 'n';
 	am_spi_run(entry->counter != NULL ? &pair_plan : &entry_plan, values, nulls, 0);
 	if (entry->description != NULL)
 		entry_note(account, entry->description);

@@ -41,6 +41,7 @@ typedef struct AmEntry
 	const char *counter;      /* system account; NULL = no money moves, or peer is set */
 	const pg_uuid_t *peer;    /* the other account of a transfer, or NULL */
 	const pg_uuid_t *related; /* see authmeter.entry, or NULL */
+	text *source;             /* of a grant, or NULL */
 	text *description;
 	text *reference;
 	TimestampTz at; /* moved up to the account's last change, so that time never runs back */

@@ -21,6 +21,12 @@ typedef struct AmGrantTerms
 
 extern void am_ledger_grant(AmLedgerCall *call, AmGrantTerms *terms);
 
+/* Takes back what is left of a grant; see ledger_grant_void in SQL for the outcomes. */
+extern void am_ledger_grant_void(AmLedgerCall *call, const pg_uuid_t *grant);
+
+/* Books what is due on up to rows_max accounts; returns on how many. */
+extern uint64 am_ledger_settle(int rows_max);
+
 /* call->amount may be negative: a correction downwards. */
 extern void am_ledger_adjust(AmLedgerCall *call);
 

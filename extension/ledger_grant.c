@@ -55,7 +55,7 @@ static AmPlan due_plan = {
 	NULL};
 
 static AmPlan begin_plan = {"UPDATE authmeter.credit_grant SET posted = true WHERE account_id" AM_EQ
-							"$1 AND id" AM_EQ "$2 RETURNING reference",
+							"$1 AND id" AM_EQ "$2 RETURNING source, reference",
 							2,
 							{UUIDOID, UUIDOID},
 							NULL};
@@ -145,8 +145,9 @@ grant_begin(AmAccount *account, const pg_uuid_t *grant, TimestampTz at, int64 am
 	Datum values[2] = {UUIDPGetDatum(&account->id), UUIDPGetDatum(grant)};
 
 	am_spi_run(&begin_plan, values, NULL, 0);
-	if (!am_spi_null(0, 1))
-		entry.reference = DatumGetTextPP(am_spi_datum(0, 1));
+	entry.source = DatumGetTextPP(am_spi_datum(0, 1));
+	if (!am_spi_null(0, 2))
+		entry.reference = DatumGetTextPP(am_spi_datum(0, 2));
 	am_account_book(account, &entry);
 	account->reschedule = true;
 }

@@ -22,6 +22,8 @@
 #include "spi.h"
 
 PG_FUNCTION_INFO_V1(authmeter_ledger_grant);
+PG_FUNCTION_INFO_V1(authmeter_ledger_grant_void);
+PG_FUNCTION_INFO_V1(authmeter_ledger_settle);
 PG_FUNCTION_INFO_V1(authmeter_ledger_spend);
 PG_FUNCTION_INFO_V1(authmeter_ledger_refund);
 PG_FUNCTION_INFO_V1(authmeter_ledger_transfer);
@@ -392,6 +394,36 @@ authmeter_ledger_grant(PG_FUNCTION_ARGS)
 	grant_terms(fcinfo, &c);
 	call_texts(fcinfo, &c, 7);
 	return call_run(fcinfo, &c, grant_work);
+}
+
+static void
+grant_void_work(SqlCall *c)
+{
+	am_ledger_grant_void(&c->ledger, &c->other);
+}
+
+/* authmeter.ledger_grant_void(user_id, grant_id, description, reference, idempotency_key) */
+Datum
+authmeter_ledger_grant_void(PG_FUNCTION_ARGS)
+{
+	SqlCall c = {0};
+
+	call_begin(fcinfo, &c, "ledger_grant_void", 0);
+	call_other(fcinfo, &c, 1, "grant_unknown");
+	call_texts(fcinfo, &c, 2);
+	return call_run(fcinfo, &c, grant_void_work);
+}
+
+/* authmeter.ledger_settle(rows_max) books what time alone has made due. */
+Datum
+authmeter_ledger_settle(PG_FUNCTION_ARGS)
+{
+	uint64 settled;
+
+	am_spi_begin();
+	settled = am_ledger_settle(Max(PG_GETARG_INT32(0), 1));
+	am_spi_end();
+	PG_RETURN_INT64((int64) settled);
 }
 
 static void

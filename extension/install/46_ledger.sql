@@ -46,12 +46,13 @@ CREATE TABLE authmeter.entry (
 	reference text,
 	counter_account text,
 	related_id uuid,
+	source text,
 	PRIMARY KEY (account_id, version)
 );
 CREATE INDEX entry_transaction_id ON authmeter.entry (transaction_id);
 CREATE INDEX entry_related_id ON authmeter.entry (related_id) WHERE related_id IS NOT NULL;
 COMMENT ON TABLE authmeter.entry IS
-	'The side of a transaction that concerns a user''s account. version counts from 1 without a gap, at never runs back, balance_after is the one before plus amount, held_after the one before plus held_change. Kinds hold, void, hold_expire and limit move no money: their amount is 0. counter_account names the system account (issued, revenue, expired, adjustment) or the other account''s id, NULL where no money moves; related_id the hold of a capture, void or expiry, the origin of a refund, the grant of an expiry or void. reference is the caller''s own id of the matter and must hold no personal data. Rows are never changed or deleted.';
+	'The side of a transaction that concerns a user''s account. version counts from 1 without a gap, at never runs back, balance_after is the one before plus amount, held_after the one before plus held_change. Kinds hold, void, hold_expire and limit move no money: their amount is 0. counter_account names the system account (issued, revenue, expired, adjustment) or the other account''s id, NULL where no money moves; related_id the hold of a capture, void or expiry, the origin of a refund, the grant of an expiry or void; source where a grant comes from. reference is the caller''s own id of the matter and must hold no personal data. Rows are never changed or deleted.';
 SELECT pg_catalog.pg_extension_config_dump('authmeter.entry', '');
 
 CREATE TABLE authmeter.system_entry (
@@ -95,7 +96,7 @@ CREATE TABLE authmeter.credit_grant (
 ) WITH (fillfactor = 80);
 CREATE INDEX credit_grant_open ON authmeter.credit_grant (account_id) WHERE open;
 COMMENT ON TABLE authmeter.credit_grant IS
-	'Grants with a date or a priority of their own. All other grants make up the plain credit of an account, which is its balance less what remains of these; it burns at priority 100, after dated grants of that priority, oldest first. id is the transaction of the grant. posted: in force, hence part of the balance; remaining: not spent, expired or voided; reserved: the part of it that open holds keep; open: something may still happen to it.';
+	'Grants with a date or a priority of their own. All other grants make up the plain credit of an account, which is its balance less what remains of these; it burns at priority 100, after dated grants of that priority, oldest first. id is the transaction of the grant. posted: in force, hence part of the balance; remaining: not spent, expired or voided; reserved: the part of it that open holds keep; voided_at: taken back by ledger_grant_void, so that it ends then; open: something may still happen to it.';
 SELECT pg_catalog.pg_extension_config_dump('authmeter.credit_grant', '');
 
 CREATE TABLE authmeter.grant_burn (
@@ -198,6 +199,20 @@ LANGUAGE c VOLATILE SECURITY DEFINER PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'auth
 COMMENT ON FUNCTION authmeter.ledger_grant(uuid, text, bigint, text, integer, timestamptz, timestamptz, text, text, text) IS
 	'Gives a user credit (minor units, above 0), making the account at need. source (1 to 63 bytes) says where it comes from. Grants burn by priority (0 to 1000, lower first), then expiry, then age. A grant without dates and of priority 100 is plain credit, which costs nothing to spend from; effective_at in the future: it counts from then on and is booked by the first change after it; expires_at: what is left then, and not held, expires. A grant pays for what is spent while it is in force and repays no older debt. Further outcomes: dates_invalid (it would expire before it begins, or already has), priority_invalid, grants_many (1,000 dated grants are open). transaction_id is the grant''s id. Raises MA006 (limit_exceeded) for a description over 1,000 or a reference over 255 bytes, MA007 (argument_invalid) for a source of another length.';
 
+CREATE FUNCTION authmeter.ledger_grant_void(
+	user_id uuid, grant_id uuid, description text DEFAULT NULL, reference text DEFAULT NULL,
+	idempotency_key text DEFAULT NULL)
+RETURNS authmeter.ledger_result
+LANGUAGE c VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'authmeter_ledger_grant_void';
+COMMENT ON FUNCTION authmeter.ledger_grant_void(uuid, uuid, text, text, text) IS
+	'Takes a grant back, once: of a dated one all that is left and not held, of plain credit up to the grant''s amount as far as plain credit is left. amount tells how much came back, 0 when all is used; a grant that has not begun never will. Further outcomes: grant_unknown (none of this user), grant_ended (voided, expired or used up before).';
+
+CREATE FUNCTION authmeter.ledger_settle(rows_max integer DEFAULT 1000) RETURNS bigint
+LANGUAGE c VOLATILE SECURITY DEFINER STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'authmeter_ledger_settle';
+COMMENT ON FUNCTION authmeter.ledger_settle(integer) IS
+	'Books what has become due (grants that began or ended, holds that expired) on up to rows_max accounts that nobody is using at the moment, and returns on how many. Figures are right without it; it keeps the books themselves up to date.';
+
 CREATE FUNCTION authmeter.ledger_spend(
 	user_id uuid, unit text, amount bigint, description text DEFAULT NULL, reference text DEFAULT NULL,
 	idempotency_key text DEFAULT NULL)
@@ -282,7 +297,7 @@ BEGIN
 	ELSIF FOUND THEN
 		balance := a.balance; held := a.held; credit_limit := a.credit_limit; version := a.version;
 		IF a.due_at <= moment THEN
-			SELECT balance + d.balance, held + d.held INTO balance, held
+			SELECT a.balance + d.balance, a.held + d.held INTO balance, held
 			FROM authmeter.ledger_due_sum(a.id, moment) d;
 		END IF;
 	END IF;
@@ -318,11 +333,11 @@ CREATE FUNCTION authmeter.ledger_statement(
 	kinds text[] DEFAULT NULL)
 RETURNS TABLE (version bigint, transaction_id uuid, kind text, amount bigint, balance_after bigint,
 	held_after bigint, limit_after bigint, at timestamptz, description text, reference text,
-	counter_account text, related_id uuid)
+	counter_account text, related_id uuid, source text)
 LANGUAGE sql STABLE SECURITY DEFINER PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 	SELECT e.version, e.transaction_id, e.kind, e.amount, e.balance_after, e.held_after, e.limit_after,
-		e.at, n.description, e.reference, e.counter_account, e.related_id
+		e.at, n.description, e.reference, e.counter_account, e.related_id, e.source
 	FROM authmeter.account a
 	JOIN authmeter.entry e ON e.account_id = a.id
 	LEFT JOIN authmeter.entry_note n ON n.account_id = e.account_id AND n.version = e.version
@@ -344,7 +359,7 @@ COMMENT ON VIEW authmeter.account_info IS
 
 CREATE VIEW authmeter.grant_info AS
 	WITH plain AS (
-		SELECT e.account_id, e.version, e.transaction_id, e.kind, e.reference, e.at,
+		SELECT e.account_id, e.version, e.transaction_id, coalesce(e.source, e.kind) AS source, e.kind, e.reference, e.at,
 			e.amount + coalesce((SELECT sum(b.amount)::bigint FROM authmeter.grant_burn b
 				WHERE b.account_id = e.account_id AND b.version = e.version), 0)
 			- CASE WHEN e.kind = 'grant' THEN coalesce((SELECT g.amount FROM authmeter.credit_grant g
@@ -359,7 +374,7 @@ CREATE VIEW authmeter.grant_info AS
 		g.priority, g.effective_at, nullif(g.expires_at, 'infinity') AS expires_at, g.granted_at, g.voided_at, g.reference
 	FROM authmeter.credit_grant g JOIN authmeter.account a ON a.id = g.account_id
 	UNION ALL
-	SELECT a.user_id, a.unit, f.account_id, f.transaction_id, f.kind, f.amount,
+	SELECT a.user_id, a.unit, f.account_id, f.transaction_id, f.source, f.amount,
 		greatest(0, least(f.amount, f.filled - f.drained)), 0, 100, f.at, NULL, f.at, NULL, f.reference
 	FROM flow f JOIN authmeter.account a ON a.id = f.account_id WHERE f.amount > 0;
 COMMENT ON VIEW authmeter.grant_info IS
@@ -468,6 +483,7 @@ COMMENT ON FUNCTION authmeter.ledger_verify(uuid) IS
 
 INSERT INTO authmeter.access_rule VALUES
 	('service', 'function', 'authmeter', 'ledger_grant'),
+	('service', 'function', 'authmeter', 'ledger_grant_void'),
 	('service', 'function', 'authmeter', 'ledger_spend'),
 	('service', 'function', 'authmeter', 'ledger_hold'),
 	('service', 'function', 'authmeter', 'ledger_capture'),
@@ -485,4 +501,5 @@ INSERT INTO authmeter.access_rule VALUES
 	('reader', 'view', 'authmeter', 'grant_info'),
 	('admin', 'function', 'authmeter', 'ledger_adjust'),
 	('admin', 'function', 'authmeter', 'ledger_credit_limit_set'),
+	('admin', 'function', 'authmeter', 'ledger_settle'),
 	('admin', 'function', 'authmeter', 'unit_create');
