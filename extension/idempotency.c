@@ -8,12 +8,15 @@
 
 #include "clock.h"
 #include "idempotency.h"
+#include "row.h"
 #include "setting.h"
 #include "spi.h"
 
 #define CLAIM_ATTEMPTS_MAX 2
 
+PG_FUNCTION_INFO_V1(authmeter_idempotency_claim);
 PG_FUNCTION_INFO_V1(authmeter_idempotency_purge);
+PG_FUNCTION_INFO_V1(authmeter_idempotency_store);
 
 static AmPlan claim_plan = {
 	"INSERT INTO authmeter.idempotency (user_id, key, request, created_at, "
@@ -108,6 +111,80 @@ am_idempotency_purge(int64 rows_max)
 	purged = (int64) am_spi_run(&purge_plan, values, NULL, 0);
 	am_spi_end();
 	return purged;
+}
+
+const char *
+am_idempotency_refusal(AmClaim claim)
+{
+	switch (claim)
+	{
+		case AM_CLAIM_CONFLICT:
+			return "key_conflict";
+		case AM_CLAIM_USER_UNKNOWN:
+			return "user_unknown";
+		case AM_CLAIM_KEY_INVALID:
+			return "key_invalid";
+		default:
+			return NULL;
+	}
+}
+
+/* Copied out of the SPI context, which ends before the function does. */
+static AmClaim
+claim_argument(FunctionCallInfo fcinfo, Datum *reply)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	AmClaim claim;
+
+	if (PG_ARGISNULL(0))
+		return AM_CLAIM_USER_UNKNOWN;
+	am_spi_begin();
+	claim =
+		am_idempotency_claim(PG_GETARG_UUID_P(0), PG_GETARG_TEXT_PP(1),
+							 PG_ARGISNULL(2) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(2)), reply);
+	if (claim == AM_CLAIM_REPLAY)
+	{
+		MemoryContext old = MemoryContextSwitchTo(cxt);
+
+		*reply = PointerGetDatum(PG_DETOAST_DATUM_COPY(*reply));
+		MemoryContextSwitchTo(old);
+	}
+	am_spi_end();
+	return claim;
+}
+
+/* authmeter.idempotency_claim(user_id, key, request) is for functions in PL/pgSQL. */
+Datum
+authmeter_idempotency_claim(PG_FUNCTION_ARGS)
+{
+	const char *state = "none";
+	Datum row[2] = {(Datum) 0, (Datum) 0};
+	bool nulls[2] = {false, true};
+
+	if (!PG_ARGISNULL(1))
+	{
+		AmClaim claim = claim_argument(fcinfo, &row[1]);
+
+		nulls[1] = claim != AM_CLAIM_REPLAY;
+		state = am_idempotency_refusal(claim);
+		if (state == NULL)
+			state = claim == AM_CLAIM_NEW ? "new" : "replay";
+	}
+	row[0] = CStringGetTextDatum(state);
+	return am_row(fcinfo, row, nulls);
+}
+
+/* authmeter.idempotency_store(user_id, key, reply) */
+Datum
+authmeter_idempotency_store(PG_FUNCTION_ARGS)
+{
+	if (!PG_ARGISNULL(0) && !PG_ARGISNULL(1) && !PG_ARGISNULL(2))
+	{
+		am_spi_begin();
+		am_idempotency_store(PG_GETARG_UUID_P(0), PG_GETARG_TEXT_PP(1), PG_GETARG_DATUM(2));
+		am_spi_end();
+	}
+	PG_RETURN_VOID();
 }
 
 /* authmeter.idempotency_purge(rows_max) deletes keys past their retention. */

@@ -40,6 +40,9 @@ extern AmClaim am_idempotency_claim(const pg_uuid_t *user, text *key, const char
 extern AmClaim am_idempotency_claim_booking(const pg_uuid_t *user, text *key, const char *request,
 											pg_uuid_t *transaction, Datum *reply);
 
+/* The outcome of a claim that ends the call: key_conflict, user_unknown, key_invalid; else NULL. */
+extern const char *am_idempotency_refusal(AmClaim claim);
+
 /* Stores the answer of a claimed key. */
 extern void am_idempotency_store(const pg_uuid_t *user, text *key, Datum reply);
 

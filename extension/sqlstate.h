@@ -40,6 +40,8 @@
 	X(PASSWORD_INVALID, '0', '3', '1', 400, 1, "The password breaks the length or character rules.") \
 	X(USER_FIELD_INVALID, '0', '3', '2', 400, 1, "A field of the user breaks its rule.")          \
 	X(METER_INVALID, '0', '5', '1', 400, 1, "The meter's definition breaks a rule.")              \
+	X(PLAN_INVALID, '0', '5', '2', 400, 1, "The plan's definition breaks a rule.")                \
+	X(PLAN_FIXED, '0', '5', '3', 409, 1, "A published version of a plan cannot be changed.")      \
 	X(LEDGER_APPEND_ONLY, '0', '5', '5', 409, 1, "Rows of the books are never changed or deleted.") \
 	X(UNIT_INVALID, '0', '5', '6', 400, 1, "The unit's definition breaks a rule.")                \
 	X(OTP_INVALID, '0', '7', '0', 400, 1, "A purpose or address of a one-time code is malformed.") \

@@ -24,6 +24,7 @@ PG_FUNCTION_INFO_V1(authmeter_user_forget);
 
 static AmPlan forget_plans[] = {
 	{"DELETE FROM authmeter.usage_counter WHERE user_id" AM_EQ "$1", 1, {UUIDOID}, NULL},
+	{"DELETE FROM authmeter.quota_counter WHERE user_id" AM_EQ "$1", 1, {UUIDOID}, NULL},
 	{"DELETE FROM authmeter.idempotency WHERE user_id" AM_EQ "$1", 1, {UUIDOID}, NULL},
 	{"UPDATE authmeter.account SET closed_at = authmeter.clock() WHERE user_id" AM_EQ "$1",
 	 1,
