@@ -10,10 +10,17 @@
  * a clock read before the boundary finds it closed and consumes in the next period instead. Then
  * the new row is made with what was left, and never computed again. A row before is always locked
  * before the row after it.
+ *
+ * Thresholds are recorded in the transaction that reaches them, under the lock of the counter's row,
+ * which remembers the highest one: each is recorded exactly once a period, also when units are given
+ * back and consumed again, and not at all when the transaction rolls back.
  */
 #include "compat.h"
 
+#include "commands/async.h"
+
 #include "clock.h"
+#include "id.h"
 #include "quota.h"
 #include "spi.h"
 
@@ -25,6 +32,7 @@
 #define COUNTER_COLUMNS \
 	"(user_id, meter_id, period, period_start, used, quota, carried, closed, crossed, updated_at) "
 #define BIGINT_MAX "9223372036854775807"
+#define CHANNEL    "authmeter_notification"
 
 static AmPlan add_plan = {
 	"UPDATE authmeter.quota_counter SET used = used" AM_PLUS "$5, quota = $6, updated_at = $8 "
@@ -73,6 +81,21 @@ static AmPlan before_plan = {
 	5,
 	{UUIDOID, INT4OID, INT2OID, TIMESTAMPTZOID, TIMESTAMPTZOID},
 	NULL};
+
+static AmPlan notify_plan = {
+	"INSERT INTO authmeter.notification (id, user_id, feature, meter_id, period, period_start, "
+	"threshold, used, allowance, created_at, next_attempt_at) "
+	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10) "
+	"ON CONFLICT (user_id, feature, period, period_start, threshold) DO NOTHING",
+	10,
+	{UUIDOID, UUIDOID, TEXTOID, INT4OID, INT2OID, TIMESTAMPTZOID, INT4OID, INT8OID, INT8OID,
+	 TIMESTAMPTZOID},
+	NULL};
+
+static AmPlan crossed_plan = {"UPDATE authmeter.quota_counter SET crossed = $5 WHERE " COUNTER_IS,
+							  5,
+							  {UUIDOID, INT4OID, INT2OID, TIMESTAMPTZOID, INT2OID},
+							  NULL};
 
 static AmPlan user_plan = {
 	"SELECT true FROM authmeter.user WHERE id" AM_EQ "$1", 1, {UUIDOID}, NULL};
@@ -209,6 +232,60 @@ counter_open(const AmQuota *quota)
 		   am_spi_run(&user_plan, values, NULL, 1) == 1;
 }
 
+/* ---- thresholds ---- */
+
+static bool
+threshold_reached(const AmQuota *quota, int32 percent)
+{
+	return quota->used > 0 && (int128) quota->used * 100 >= (int128) quota->allowance * percent;
+}
+
+static void
+threshold_record(AmQuota *quota, int32 percent)
+{
+	pg_uuid_t id = am_id_new(am_id_partition(&quota->user));
+	Datum key[4];
+	Datum values[10] = {UUIDPGetDatum(&id),
+						UUIDPGetDatum(&quota->user),
+						CStringGetTextDatum(quota->feature.key.name),
+						Int32GetDatum(quota->feature.meter_id),
+						(Datum) 0,
+						(Datum) 0,
+						Int32GetDatum(percent),
+						Int64GetDatum(quota->used),
+						Int64GetDatum(quota->allowance),
+						TimestampTzGetDatum(am_clock_now())};
+
+	counter_key(quota, &quota->period, key);
+	values[4] = key[2];
+	values[5] = key[3];
+	if (am_spi_run(&notify_plan, values, NULL, 0) == 1)
+		quota->crossed[quota->crossed_count++] = percent;
+}
+
+/* recorded: the highest threshold of the period that was recorded before. */
+static void
+thresholds_record(AmQuota *quota, int32 recorded)
+{
+	const AmFeature *feature = &quota->feature;
+	int32 highest = recorded;
+	Datum values[5];
+	int i;
+
+	for (i = 0; i < feature->thresholds_count && quota->limited; i++)
+		if (feature->thresholds[i] > recorded && threshold_reached(quota, feature->thresholds[i]))
+		{
+			highest = feature->thresholds[i];
+			threshold_record(quota, highest);
+		}
+	if (highest == recorded)
+		return;
+	counter_key(quota, &quota->period, values);
+	values[4] = Int16GetDatum((int16) highest);
+	am_spi_run(&crossed_plan, values, NULL, 0);
+	Async_Notify(CHANNEL, "");
+}
+
 /* ---- consuming ---- */
 
 /* True when the amount was counted. */
@@ -216,6 +293,7 @@ static bool
 counter_add(AmQuota *quota)
 {
 	const AmFeature *feature = &quota->feature;
+	int32 recorded;
 	Datum values[8];
 
 	counter_key(quota, &quota->period, values);
@@ -226,7 +304,9 @@ counter_add(AmQuota *quota)
 	if (am_spi_run(&add_plan, values, feature->limited ? NULL : "     n  ", 1) == 0)
 		return false;
 	figures_set(quota, am_spi_int64(0, 1), am_spi_int64(0, 2));
+	recorded = DatumGetInt16(am_spi_datum(0, 3));
 	quota->outcome = quota->limited && quota->used > quota->allowance ? "soft_over" : "ok";
+	thresholds_record(quota, recorded);
 	return true;
 }
 

@@ -25,6 +25,8 @@ PG_FUNCTION_INFO_V1(authmeter_user_forget);
 static AmPlan forget_plans[] = {
 	{"DELETE FROM authmeter.usage_counter WHERE user_id" AM_EQ "$1", 1, {UUIDOID}, NULL},
 	{"DELETE FROM authmeter.quota_counter WHERE user_id" AM_EQ "$1", 1, {UUIDOID}, NULL},
+	/* After the counters: whoever writes one of these holds the lock of its counter. */
+	{"DELETE FROM authmeter.notification WHERE user_id" AM_EQ "$1", 1, {UUIDOID}, NULL},
 	{"DELETE FROM authmeter.idempotency WHERE user_id" AM_EQ "$1", 1, {UUIDOID}, NULL},
 	{"UPDATE authmeter.account SET closed_at = authmeter.clock() WHERE user_id" AM_EQ "$1",
 	 1,

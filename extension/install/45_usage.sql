@@ -44,7 +44,7 @@ SELECT pg_catalog.pg_extension_config_dump('authmeter.idempotency', '');
 CREATE FUNCTION authmeter.user_forget() RETURNS trigger
 LANGUAGE c SECURITY DEFINER AS 'MODULE_PATHNAME', 'authmeter_user_forget';
 COMMENT ON FUNCTION authmeter.user_forget() IS
-	'Row trigger after a deletion of a user: deletes its counters and idempotency keys, as a cascading foreign key would.';
+	'Row trigger after a deletion of a user: deletes its counters of usage and quotas, its notifications and idempotency keys, as a cascading foreign key would.';
 CREATE TRIGGER user_forget AFTER DELETE ON authmeter.user
 	FOR EACH ROW EXECUTE FUNCTION authmeter.user_forget();
 
