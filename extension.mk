@@ -39,7 +39,8 @@ REGRESS = install setting status audit audit_chain key jwt jwt_attack password u
 	token session ratelimit gcra mail mail_template otp one_time_token registration totp \
 	service_token usage ledger ledger_grant plan quota notification api_key identity \
 	housekeeping api_vsplugin rate_policy api_quizzer api_jobpsych api_autoverse \
-	api_autoverse_login api_autoverse_session api_autoverse_account attack_argument catalog
+	api_autoverse_login api_autoverse_session api_autoverse_account payment_signature \
+	attack_argument catalog
 # The specs of what counts in tables when the library is not preloaded; the others want it preloaded.
 ISOLATION_PLAIN = rate_row
 ISOLATION = $(filter-out $(ISOLATION_PLAIN), \
