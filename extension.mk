@@ -40,7 +40,7 @@ REGRESS = install setting status audit audit_chain key jwt jwt_attack password u
 	service_token usage ledger ledger_grant plan quota notification api_key identity \
 	housekeeping api_vsplugin rate_policy api_quizzer api_jobpsych api_autoverse \
 	api_autoverse_login api_autoverse_session api_autoverse_account payment_signature \
-	attack_argument catalog
+	meter_event attack_argument catalog
 # The specs of what counts in tables when the library is not preloaded; the others want it preloaded.
 ISOLATION_PLAIN = rate_row
 ISOLATION = $(filter-out $(ISOLATION_PLAIN), \

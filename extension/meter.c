@@ -68,3 +68,15 @@ am_meter_find(const char *name, Size name_bytes, AmMeter *meter)
 		*meter = *found;
 	return found != NULL;
 }
+
+int
+am_meter_crossed(const AmMeter *meter, int64 value, int64 amount, int64 *crossed)
+{
+	int count = 0;
+	int i;
+
+	for (i = 0; i < meter->thresholds_count; i++)
+		if (meter->thresholds[i] > value - amount && meter->thresholds[i] <= value)
+			crossed[count++] = meter->thresholds[i];
+	return count;
+}

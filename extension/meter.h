@@ -22,4 +22,10 @@ typedef struct AmMeter
 /* Copies the meter of that name (not NUL-terminated); false when there is none. */
 extern bool am_meter_find(const char *name, Size name_bytes, AmMeter *meter);
 
+/*
+ * The thresholds that a counter reached or passed when amount brought it to value, into crossed
+ * (room for AM_METER_THRESHOLDS_MAX); returns their number.
+ */
+extern int am_meter_crossed(const AmMeter *meter, int64 value, int64 amount, int64 *crossed);
+
 #endif

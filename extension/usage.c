@@ -116,17 +116,9 @@ crossed_array(const UsageItem *item)
 static void
 item_succeed(UsageItem *item, int64 value)
 {
-	int i;
-
 	item->outcome = outcome_ok;
 	item->value = value;
-	for (i = 0; i < item->meter.thresholds_count; i++)
-	{
-		int64 threshold = item->meter.thresholds[i];
-
-		if (threshold > value - item->amount && threshold <= value)
-			item->crossed[item->crossed_count++] = threshold;
-	}
+	item->crossed_count = am_meter_crossed(&item->meter, value, item->amount, item->crossed);
 }
 
 /* The outcomes are few and constant, so a stored one is mapped back to the constant. */

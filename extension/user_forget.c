@@ -26,6 +26,9 @@ static AmPlan forget_plans[] = {
 	{"DELETE FROM authmeter.usage_counter WHERE user_id" AM_EQ "$1", 1, {UUIDOID}, NULL},
 	{"DELETE FROM authmeter.quota_counter WHERE user_id" AM_EQ "$1", 1, {UUIDOID}, NULL},
 	/* After the counters: whoever writes one of these holds the lock of its counter. */
+	{"DELETE FROM authmeter.meter_rollup WHERE user_id" AM_EQ "$1", 1, {UUIDOID}, NULL},
+	{"DELETE FROM authmeter.meter_unique WHERE user_id" AM_EQ "$1", 1, {UUIDOID}, NULL},
+	{"DELETE FROM authmeter.meter_event WHERE user_id" AM_EQ "$1", 1, {UUIDOID}, NULL},
 	{"DELETE FROM authmeter.notification WHERE user_id" AM_EQ "$1", 1, {UUIDOID}, NULL},
 	{"DELETE FROM authmeter.idempotency WHERE user_id" AM_EQ "$1", 1, {UUIDOID}, NULL},
 	{"UPDATE authmeter.account SET closed_at = authmeter.clock() WHERE user_id" AM_EQ "$1",

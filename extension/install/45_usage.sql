@@ -5,11 +5,15 @@ CREATE TABLE authmeter.meter (
 	name text NOT NULL UNIQUE CHECK (name OPERATOR(pg_catalog.~) '^[a-z0-9][a-z0-9._-]{0,62}$'),
 	unit text NOT NULL DEFAULT 'call',
 	thresholds bigint[] NOT NULL DEFAULT '{}',
+	kind text NOT NULL DEFAULT 'sum' CHECK (kind IN ('sum', 'count', 'max', 'unique', 'latest')),
+	dimensions text[] NOT NULL DEFAULT '{}',
+	event_log boolean NOT NULL DEFAULT false,
+	retention interval,
 	builtin boolean NOT NULL DEFAULT false,
 	created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
 );
 COMMENT ON TABLE authmeter.meter IS
-	'What is counted. Ids below 1000 belong to meters that authmeter itself brings (builtin).';
+	'What is counted. Ids below 1000 belong to meters that authmeter itself brings (builtin). kind, dimensions, event_log and retention concern events only, see authmeter.event_record.';
 SELECT pg_catalog.pg_extension_config_dump('authmeter.meter', 'WHERE NOT builtin');
 SELECT pg_catalog.pg_extension_config_dump('authmeter.meter_id_seq', '');
 
@@ -44,7 +48,7 @@ SELECT pg_catalog.pg_extension_config_dump('authmeter.idempotency', '');
 CREATE FUNCTION authmeter.user_forget() RETURNS trigger
 LANGUAGE c SECURITY DEFINER AS 'MODULE_PATHNAME', 'authmeter_user_forget';
 COMMENT ON FUNCTION authmeter.user_forget() IS
-	'Row trigger after a deletion of a user: deletes its counters of usage and quotas, its notifications and idempotency keys, as a cascading foreign key would.';
+	'Row trigger after a deletion of a user: deletes its counters of usage and quotas, its notifications, events and idempotency keys, as a cascading foreign key would.';
 CREATE TRIGGER user_forget AFTER DELETE ON authmeter.user
 	FOR EACH ROW EXECUTE FUNCTION authmeter.user_forget();
 
@@ -91,18 +95,34 @@ END;
 COMMENT ON FUNCTION authmeter.usage_get(uuid, text) IS
 	'The counters of a user, all or one meter''s, by name. A meter never used has no row.';
 
-CREATE FUNCTION authmeter.meter_create(name text, unit text DEFAULT 'call', thresholds bigint[] DEFAULT '{}')
+CREATE FUNCTION authmeter.meter_create(
+	name text, unit text DEFAULT 'call', thresholds bigint[] DEFAULT '{}', kind text DEFAULT 'sum',
+	dimensions text[] DEFAULT '{}', event_log boolean DEFAULT false, retention interval DEFAULT NULL)
 RETURNS text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	problem text;
 BEGIN
 	PERFORM authmeter.meter_check(meter_create.name, meter_create.thresholds);
-	INSERT INTO authmeter.meter (name, unit, thresholds)
-	VALUES (meter_create.name, meter_create.unit, meter_create.thresholds) ON CONFLICT DO NOTHING;
+	problem := CASE
+		WHEN (kind IN ('sum', 'count', 'max', 'unique', 'latest')) IS NOT TRUE
+			THEN 'The kinds are sum, count, max, unique and latest.'
+		WHEN dimensions IS NULL OR cardinality(dimensions) > 8
+			OR (SELECT count(DISTINCT d) FROM unnest(dimensions) d WHERE d ~ '^[a-z0-9][a-z0-9._-]{0,31}$')
+				<> cardinality(dimensions)
+			THEN 'Dimensions are up to 8 different names of 1 to 32 characters a-z 0-9 . _ -.'
+		WHEN event_log IS NULL OR retention < '1 hour' THEN 'The retention is an hour or more.' END;
+	IF problem IS NOT NULL THEN
+		RAISE EXCEPTION 'invalid meter' USING ERRCODE = 'MA051', HINT = problem;
+	END IF;
+	INSERT INTO authmeter.meter (name, unit, thresholds, kind, dimensions, event_log, retention)
+	VALUES (meter_create.name, meter_create.unit, meter_create.thresholds, meter_create.kind,
+		meter_create.dimensions, meter_create.event_log, meter_create.retention) ON CONFLICT DO NOTHING;
 	RETURN CASE WHEN FOUND THEN 'created' ELSE 'exists' END;
 END
 $$;
-COMMENT ON FUNCTION authmeter.meter_create(text, text, bigint[]) IS
-	'Creates a meter: name of 1 to 63 characters a-z 0-9 . _ -, beginning with a letter or digit; unit for people; up to 16 ascending thresholds above 0 that usage_add reports when a counter reaches them. Returns created, or exists (unchanged). Raises MA051 (meter_invalid).';
+COMMENT ON FUNCTION authmeter.meter_create(text, text, bigint[], text, text[], boolean, interval) IS
+	'Creates a meter: name of 1 to 63 characters a-z 0-9 . _ -, beginning with a letter or digit; unit for people; up to 16 ascending thresholds above 0 that usage_add reports when a counter reaches them. For event_record: kind says what a query answers (sum of values, count of events, max value, number of unique subjects, latest value), dimensions (up to 8 names) by what, event_log whether each event is kept, and retention (an hour or more; NULL: for ever) for how long events and figures by the minute are. Returns created, or exists (unchanged). Raises MA051 (meter_invalid).';
 
 CREATE FUNCTION authmeter.meter_thresholds_set(name text, thresholds bigint[]) RETURNS text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -136,10 +156,14 @@ COMMENT ON FUNCTION authmeter.meter_check(text, bigint[]) IS
 	'Raises MA051 (meter_invalid) unless name and thresholds follow the rules of meter_create.';
 
 CREATE FUNCTION authmeter.meter_list()
-RETURNS TABLE (name text, unit text, thresholds bigint[], builtin boolean, created_at timestamptz)
+RETURNS TABLE (
+	name text, unit text, thresholds bigint[], builtin boolean, created_at timestamptz, kind text,
+	dimensions text[], event_log boolean, retention interval)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-	SELECT m.name, m.unit, m.thresholds, m.builtin, m.created_at FROM authmeter.meter m ORDER BY m.name;
+	SELECT m.name, m.unit, m.thresholds, m.builtin, m.created_at, m.kind, m.dimensions, m.event_log,
+		m.retention
+	FROM authmeter.meter m ORDER BY m.name;
 END;
 COMMENT ON FUNCTION authmeter.meter_list() IS 'All meters by name.';
 

@@ -66,6 +66,12 @@ my $id = $service->user('keep@example.com', 'sk-keep');
 $service->sql("SELECT authmeter.user_password_set('$id', 'correct horse battery staple')");
 $service->sql("SELECT authmeter.meter_create('dump.words', 'word', '{5}')");
 $service->sql("SELECT authmeter.usage_add('$id', 'dump.words', 7, 'key-1')");
+$service->sql("SELECT authmeter.plan_publish('dump', '[{\"feature\": \"words\", \"kind\": \"metered\", \"meter\": \"dump.words\", \"limit\": 10, \"thresholds\": [50]}]')");
+$service->sql("SELECT authmeter.subscription_start('$id', 'dump')");
+$service->sql("SELECT authmeter.quota_consume('$id', 'words', 6, 'key-2')");
+$service->sql("SELECT authmeter.meter_create('dump.events', dimensions => '{model}', event_log => true)");
+$service->sql("SELECT authmeter.event_partition_make(now()::date)");
+$service->sql("SELECT authmeter.event_record('$id', 'dump.events', 3, dimensions => '{\"model\": \"m1\"}')");
 $service->sql("SELECT authmeter.setting_set('vsplugin.threshold', '77')");
 $service->sql("INSERT INTO authmeter.totp (user_id, secret) "
 	  . "VALUES ('$id', authmeter.secret_seal('totp', '$id', 'secret', '12345678901234567890'))");
@@ -88,6 +94,13 @@ is( $node->safe_psql('restored', "SELECT meter_name, value FROM authmeter.usage_
 is( $node->safe_psql(
 		'restored', "SELECT outcome, value, replayed FROM authmeter.usage_add('$id', 'dump.words', 7, 'key-1')"),
 	'ok|7|t', 'idempotency keys are kept');
+is( $node->safe_psql('restored', "SELECT outcome, used, remaining FROM authmeter.quota_consume('$id', 'words', 5)"),
+	'over|6|4', 'plans, subscriptions and quotas are kept');
+is($node->safe_psql('restored', 'SELECT threshold, state FROM authmeter.notification'), '50|queued', 'notifications are kept');
+is( $node->safe_psql('restored',
+		"SELECT value, dimensions FROM authmeter.event_query('dump.events', now() - interval '1 day', now() + interval '1 day', group_by => '{model}')"
+		  . " UNION ALL SELECT value, dimensions FROM authmeter.event_list('$id')"),
+	qq(3|{"model": "m1"}\n3|{"model": "m1"}), 'events and their partitions are kept');
 is($node->safe_psql('restored', "SELECT authmeter.setting_get('vsplugin.threshold')"), '77', 'settings are kept');
 is( $node->safe_psql(
 		'restored', "SELECT outcome FROM authmeter.user_login('keep\@example.com', 'correct horse battery staple')"),
