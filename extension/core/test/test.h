@@ -52,9 +52,8 @@ extern void test_json_number(void);
 extern void test_jws(void);
 extern void test_multipart(void);
 extern void test_net(void);
-extern void test_period(void);
-
 extern void test_payment_signature(void);
+extern void test_period(void);
 extern void test_rate(void);
 extern void test_template(void);
 extern void test_text_stats(void);
