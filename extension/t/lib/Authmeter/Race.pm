@@ -69,7 +69,7 @@ sub sql
 }
 
 # mischief FUNCTION, COUNT: something to do meanwhile: that many clients meet pg_cancel_backend or
-# pg_terminate_backend. They get new connections afterwards, wherever it met them.
+# pg_terminate_backend. Terminated ones get new connections afterwards, wherever it met them.
 sub mischief
 {
 	my ($self, $function, $count) = @_;
@@ -78,7 +78,7 @@ sub mischief
 		my @left = 0 .. $self->{clients} - 1;
 		my @victims = map { splice @left, rand @left, 1 } 1 .. $count;
 		my $pids = join ',', map { $self->{dbh}[$_]{pg_pid} } @victims;
-		push @{ $self->{victims} }, @victims;
+		push @{ $self->{victims} }, @victims if $function eq 'pg_terminate_backend';
 		return $self->sql("SELECT count($function(p)) FROM unnest('{$pids}'::integer[]) p");
 	};
 }
