@@ -18,6 +18,7 @@
 #include "clock.h"
 #include "housekeeping.h"
 #include "idempotency.h"
+#include "ledger_book.h"
 #include "mail.h"
 #include "master_key.h"
 #include "one_time_token.h"
@@ -89,6 +90,7 @@ static const struct
 	{"totp", totp_run, "Removes enrolments of a second factor that were not confirmed in time."},
 	{"mail", mail_run, "Closes mails that expired unsent, and removes those that are over."},
 	{"rate_window", am_ratelimit_purge, "Removes counters of rate limits whose time is over."},
+	{"ledger", am_ledger_settle, "Books grants and holds that ended, and grants that began."},
 	{"idempotency", am_idempotency_purge,
 	 "Removes idempotency keys past authmeter.idempotency_retention."},
 };

@@ -148,6 +148,14 @@ spend_locked(AmLedgerCall *call, AmAccount *account, AmEntry *entry)
 	am_account_done(account, call, call->amount);
 }
 
+void
+am_ledger_spend_locked(AmLedgerCall *call, AmAccount *account, TimestampTz now)
+{
+	AmEntry entry = entry_of(call, "spend", -call->amount, "revenue", now);
+
+	spend_locked(call, account, &entry);
+}
+
 static void
 debit(AmLedgerCall *call, const char *kind, const char *counter)
 {

@@ -10,6 +10,7 @@
 #include "compat.h"
 
 #include "ledger.h"
+#include "ledger_account.h"
 
 typedef struct AmGrantTerms
 {
@@ -19,13 +20,16 @@ typedef struct AmGrantTerms
 	TimestampTz expires_at;   /* DT_NOEND = never */
 } AmGrantTerms;
 
+/* A spend that the open account allows. */
+extern void am_ledger_spend_locked(AmLedgerCall *call, AmAccount *account, TimestampTz now);
+
 extern void am_ledger_grant(AmLedgerCall *call, AmGrantTerms *terms);
 
 /* Takes back what is left of a grant; see ledger_grant_void in SQL for the outcomes. */
 extern void am_ledger_grant_void(AmLedgerCall *call, const pg_uuid_t *grant);
 
-/* Books what is due on up to rows_max accounts; returns on how many. */
-extern uint64 am_ledger_settle(int rows_max);
+/* Connects to SPI itself: books what is due on up to rows_max accounts; returns on how many. */
+extern int64 am_ledger_settle(int64 rows_max);
 
 /* call->amount may be negative: a correction downwards. */
 extern void am_ledger_adjust(AmLedgerCall *call);

@@ -54,7 +54,7 @@ static AmPlan due_plan = {"SELECT " AM_ACCOUNT_COLUMNS " FROM authmeter.account 
 						  "'infinity' AND a.closed_at IS NULL "
 						  "ORDER BY a.id LIMIT $2 FOR UPDATE SKIP LOCKED",
 						  2,
-						  {TIMESTAMPTZOID, INT4OID},
+						  {TIMESTAMPTZOID, INT8OID},
 						  NULL};
 
 static AmEntry
@@ -138,15 +138,18 @@ am_ledger_grant_void(AmLedgerCall *call, const pg_uuid_t *grant)
 	am_account_tell(&account, call);
 }
 
-uint64
-am_ledger_settle(int rows_max)
+int64
+am_ledger_settle(int64 rows_max)
 {
 	TimestampTz now = am_clock_now();
-	Datum values[2] = {TimestampTzGetDatum(now), Int32GetDatum(rows_max)};
-	uint64 rows = am_spi_run(&due_plan, values, NULL, 0);
-	AmAccount *accounts = palloc(sizeof(AmAccount) * Max(rows, 1));
+	Datum values[2] = {TimestampTzGetDatum(now), Int64GetDatum(Max(rows_max, 1))};
+	AmAccount *accounts;
+	uint64 rows;
 	uint64 i;
 
+	am_spi_begin();
+	rows = am_spi_run(&due_plan, values, NULL, 0);
+	accounts = palloc(sizeof(AmAccount) * Max(rows, 1));
 	for (i = 0; i < rows; i++)
 		am_account_read(i, &accounts[i]);
 	for (i = 0; i < rows; i++)
@@ -155,5 +158,6 @@ am_ledger_settle(int rows_max)
 		(void) am_grant_settle(&accounts[i], now);
 		am_account_save(&accounts[i]);
 	}
-	return rows;
+	am_spi_end();
+	return (int64) rows;
 }

@@ -4,18 +4,17 @@
  * The SQL functions of the ledger: arguments, idempotency keys, answers.
  *
  * What can be refused without a look at the books is refused before the key is claimed and leaves
- * no trace. After that every answer belongs to the key: a booking is told by its own entry, so the
- * hot path stores nothing more; every other answer is stored with the key.
+ * no trace.
  */
 #include "compat.h"
 
 #include "lib/stringinfo.h"
 
 #include "id.h"
-#include "idempotency.h"
 #include "interval.h"
 #include "ledger.h"
 #include "ledger_book.h"
+#include "ledger_call.h"
 #include "ledger_grant.h"
 #include "ledger_hold.h"
 #include "row.h"
@@ -45,141 +44,30 @@ typedef struct SqlCall
 	StringInfoData request;
 } SqlCall;
 
-static AmPlan reply_plan = {
-	"SELECT pg_catalog.jsonb_build_object('outcome', $1, 'transaction_id', $2, 'amount', $3, "
-	"'balance', $4, 'held', $5, 'credit_limit', $6, 'version', $7)",
-	7,
-	{TEXTOID, UUIDOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID},
-	NULL};
-
-static AmPlan stored_plan = {
-	"SELECT r.outcome, r.transaction_id, r.amount, r.balance, r.held, r.credit_limit, r.version "
-	"FROM pg_catalog.jsonb_to_record($1) AS r (outcome text, transaction_id uuid, amount bigint, "
-	"balance bigint, held bigint, credit_limit bigint, version bigint)",
-	1,
-	{JSONBOID},
-	NULL};
-
-static AmPlan booked_plan = {
-	"SELECT 'ok'::text, e.transaction_id, pg_catalog.abs(CASE WHEN e.amount" AM_EQ
-	"0 THEN e.held_change ELSE e.amount END), e.balance_after, e.held_after, e.limit_after, "
-	"e.version FROM authmeter.entry e JOIN authmeter.account a ON a.id" AM_EQ
-	"e.account_id WHERE e.transaction_id" AM_EQ "$1 AND a.user_id" AM_EQ "$2",
-	2,
-	{UUIDOID, UUIDOID},
-	NULL};
-
-static void
-call_replay(AmLedgerCall *call, Datum reply)
-{
-	Datum values[2] = {UUIDPGetDatum(&call->transaction), UUIDPGetDatum(&call->user)};
-
-	if (reply == (Datum) 0)
-		am_spi_run(&booked_plan, values, NULL, 1);
-	else
-		am_spi_run(&stored_plan, &reply, NULL, 1);
-	strlcpy(call->outcome_text, am_spi_text(0, 1, NULL), sizeof(call->outcome_text));
-	call->outcome = call->outcome_text;
-	call->replayed = true;
-	if (!am_spi_null(0, 2))
-		call->transaction = am_spi_uuid(0, 2);
-	if (!am_spi_null(0, 3))
-		call->moved = am_spi_int64(0, 3);
-	call->known = !am_spi_null(0, 4);
-	if (!call->known)
-		return;
-	call->balance = am_spi_int64(0, 4);
-	call->held = am_spi_int64(0, 5);
-	call->credit_limit = am_spi_int64(0, 6);
-	call->version = am_spi_int64(0, 7);
-}
-
-/* Claims the key; true: it is new and waits for the answer. */
-static bool
-call_claim(SqlCall *c)
-{
-	AmLedgerCall *call = &c->ledger;
-	Datum reply = (Datum) 0;
-
-	switch (am_idempotency_claim_booking(&call->user, c->key, c->request.data, &call->transaction,
-										 &reply))
-	{
-		case AM_CLAIM_NEW:
-			return true;
-		case AM_CLAIM_REPLAY:
-			call_replay(call, reply);
-			return false;
-		case AM_CLAIM_CONFLICT:
-			call->outcome = "key_conflict";
-			return false;
-		case AM_CLAIM_USER_UNKNOWN:
-			call->outcome = "user_unknown";
-			return false;
-		case AM_CLAIM_KEY_INVALID:
-			call->outcome = "key_invalid";
-			return false;
-	}
-	return false;
-}
-
-static void
-call_store(const SqlCall *c)
-{
-	const AmLedgerCall *call = &c->ledger;
-	bool ok = strcmp(call->outcome, "ok") == 0;
-	char nulls[8] = "       ";
-	Datum values[7] = {CStringGetTextDatum(call->outcome), UUIDPGetDatum(&call->transaction),
-					   Int64GetDatum(call->moved),         Int64GetDatum(call->balance),
-					   Int64GetDatum(call->held),          Int64GetDatum(call->credit_limit),
-					   Int64GetDatum(call->version)};
-
-	if (!ok)
-		nulls[1] = nulls[2] = 'n';
-	if (!call->known)
-		memset(nulls + 3, 'n', 4);
-	am_spi_run(&reply_plan, values, nulls, 1);
-	am_idempotency_store(&call->user, c->key, am_spi_datum(0, 1));
-}
-
-static Datum
-call_row(FunctionCallInfo fcinfo, const AmLedgerCall *call)
-{
-	bool ok = strcmp(call->outcome, "ok") == 0;
-	Datum row[8] = {CStringGetTextDatum(call->outcome),
-					UUIDPGetDatum(&call->transaction),
-					Int64GetDatum(call->moved),
-					Int64GetDatum(call->balance),
-					Int64GetDatum(call->held),
-					Int64GetDatum(call->balance - call->held + call->credit_limit),
-					Int64GetDatum(call->version),
-					BoolGetDatum(call->replayed)};
-	bool nulls[8] = {false,        !ok,          !ok,          !call->known,
-					 !call->known, !call->known, !call->known, false};
-
-	return am_row(fcinfo, row, nulls);
-}
-
 static Datum
 call_run(FunctionCallInfo fcinfo, SqlCall *c, void (*work)(SqlCall *c))
 {
 	AmLedgerCall *call = &c->ledger;
 	bool claimed = false;
+	Datum row[AM_LEDGER_COLUMNS];
+	bool nulls[AM_LEDGER_COLUMNS];
 
 	if (call->outcome == NULL)
 	{
 		am_spi_begin();
 		call->transaction = am_id_new(am_id_partition(&call->user));
 		if (c->key != NULL)
-			claimed = call_claim(c);
+			claimed = am_ledger_claim(call, c->key, c->request.data);
 		if (call->outcome == NULL)
 			work(c);
 		if (claimed && call->outcome != NULL && !call->booked)
-			call_store(c);
+			am_ledger_store(call, c->key);
 		am_spi_end();
 	}
 	if (call->outcome == NULL)
 		ereport(ERROR, errcode(ERRCODE_INTERNAL_ERROR), errmsg("a booking has no outcome"));
-	return call_row(fcinfo, call);
+	am_ledger_row(call, row, nulls);
+	return am_row(fcinfo, row, nulls);
 }
 
 /* The request in one text: the function's name, then each argument with its length before it. */
@@ -418,12 +306,7 @@ authmeter_ledger_grant_void(PG_FUNCTION_ARGS)
 Datum
 authmeter_ledger_settle(PG_FUNCTION_ARGS)
 {
-	uint64 settled;
-
-	am_spi_begin();
-	settled = am_ledger_settle(Max(PG_GETARG_INT32(0), 1));
-	am_spi_end();
-	PG_RETURN_INT64((int64) settled);
+	PG_RETURN_INT64(am_ledger_settle(PG_GETARG_INT32(0)));
 }
 
 static void

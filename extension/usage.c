@@ -18,14 +18,13 @@
 #include "utils/array.h"
 #include "utils/jsonb.h"
 
+#include "array.h"
 #include "clock.h"
 #include "idempotency.h"
 #include "meter.h"
 #include "row.h"
 #include "spi.h"
 #include "usage.h"
-
-#define USAGE_ITEMS_MAX 10000
 
 PG_FUNCTION_INFO_V1(authmeter_usage_add);
 PG_FUNCTION_INFO_V1(authmeter_usage_add_many);
@@ -446,45 +445,8 @@ authmeter_usage_add(PG_FUNCTION_ARGS)
 	return result_datum(fcinfo, &item);
 }
 
-/* An array argument as values and nulls; its length must be that of the others. */
-typedef struct ArrayArg
-{
-	Datum *values;
-	bool *nulls;
-	int count;
-} ArrayArg;
-
 static void
-array_arg(FunctionCallInfo fcinfo, int n, Oid type, int16 len, bool byval, char align,
-		  ArrayArg *arg)
-{
-	ArrayType *array = PG_GETARG_ARRAYTYPE_P(n);
-
-	if (ARR_NDIM(array) > 1)
-		ereport(ERROR, errcode(ERRCODE_AM_ARGUMENT_INVALID),
-				errmsg("arrays of usage_add_many must have one dimension"));
-	deconstruct_array(array, type, len, byval, align, &arg->values, &arg->nulls, &arg->count);
-}
-
-static int
-arrays_check(FunctionCallInfo fcinfo, const ArrayArg *args, int count)
-{
-	int i;
-
-	for (i = 1; i < count; i++)
-		if (args[i].count != args[0].count)
-			ereport(ERROR, errcode(ERRCODE_AM_ARGUMENT_INVALID),
-					errmsg("arrays of usage_add_many differ in length"),
-					errhint("Give one user, meter, amount and (if any) key for each item."));
-	if (args[0].count > USAGE_ITEMS_MAX)
-		ereport(ERROR, errcode(ERRCODE_AM_LIMIT_EXCEEDED),
-				errmsg("usage_add_many takes at most %d items", USAGE_ITEMS_MAX),
-				errhint("Split the items over several calls."));
-	return args[0].count;
-}
-
-static void
-item_fill(UsageItem *item, int i, const ArrayArg *args, bool keyed)
+item_fill(UsageItem *item, int i, const AmArray *args, bool keyed)
 {
 	item->index = i + 1;
 	if (!args[0].nulls[i])
@@ -502,7 +464,7 @@ authmeter_usage_add_many(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	bool keyed = !PG_ARGISNULL(3);
-	ArrayArg args[4];
+	AmArray args[4];
 	UsageItem *items;
 	int count;
 	int i;
@@ -510,12 +472,12 @@ authmeter_usage_add_many(PG_FUNCTION_ARGS)
 	am_compat_srf_begin(fcinfo);
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
 		PG_RETURN_NULL();
-	array_arg(fcinfo, 0, UUIDOID, UUID_LEN, false, 'c', &args[0]);
-	array_arg(fcinfo, 1, TEXTOID, -1, false, 'i', &args[1]);
-	array_arg(fcinfo, 2, INT8OID, 8, FLOAT8PASSBYVAL, 'd', &args[2]);
+	args[0] = am_array_uuid(fcinfo, 0);
+	args[1] = am_array_text(fcinfo, 1);
+	args[2] = am_array_int64(fcinfo, 2);
 	if (keyed)
-		array_arg(fcinfo, 3, TEXTOID, -1, false, 'i', &args[3]);
-	count = arrays_check(fcinfo, args, keyed ? 4 : 3);
+		args[3] = am_array_text(fcinfo, 3);
+	count = am_array_same_length("usage_add_many", args, keyed ? 4 : 3);
 	items = palloc0(sizeof(UsageItem) * Max(count, 1));
 	for (i = 0; i < count; i++)
 		item_fill(&items[i], i, args, keyed);

@@ -8,7 +8,8 @@ SELECT authmeter.clock() AS t0 \gset
 CREATE VIEW burnt AS
 	SELECT b.version, e.kind, g.source, b.amount FROM authmeter.grant_burn b
 	JOIN authmeter.entry e USING (account_id, version)
-	JOIN authmeter.credit_grant g ON g.account_id = b.account_id AND g.id = b.grant_id;
+	JOIN authmeter.credit_grant g ON g.account_id = b.account_id AND g.id = b.grant_id
+	JOIN authmeter.account a ON a.id = b.account_id AND a.user_id = :'g';
 
 -- Terms that make no sense.
 SELECT outcome FROM authmeter.ledger_grant(:'g', 'credit', 1, 'x', 1001);
@@ -98,7 +99,7 @@ SELECT :figures FROM authmeter.ledger_capture(:'x_transaction_id', :'h');
 SELECT :figures FROM authmeter.ledger_void(:'x_transaction_id', :'h');
 SELECT :figures FROM authmeter.ledger_spend(:'h', 'credit', 30);
 SELECT kind, amount, held_after FROM authmeter.ledger_statement(:'h', page_size => 3);
-SELECT state, amount, captured, released FROM authmeter.hold ORDER BY created_at;
+SELECT h.state, h.amount, h.captured, h.released FROM authmeter.hold h JOIN authmeter.account a ON a.id = h.account_id WHERE a.user_id = :'h' ORDER BY h.created_at;
 RESET authmeter.clock_offset_s;
 SELECT * FROM authmeter.ledger_verify();
 
