@@ -1,19 +1,19 @@
 /*
  * quota_counter.c
  *
- * The counters of quotas: one row for a user, meter and period, made at the first touch. Nothing is
- * ever reset: a new period is a new row.
+ * The counters of quotas: one row for a user, meter and period, made at the first touch. Nothing
+ * is ever reset: a new period is a new row.
  *
  * Consuming is one conditional UPDATE, so what it decides is exact under any number of callers.
  * What rolls over is computed at the first touch of a period: the row before is made if it is
- * missing and marked closed, which waits for everybody who is consuming there; who comes later with
- * a clock read before the boundary finds it closed and consumes in the next period instead. Then
- * the new row is made with what was left, and never computed again. A row before is always locked
- * before the row after it.
+ * missing and marked closed, which waits for everybody who is consuming there; who comes later
+ * with a clock read before the boundary finds it closed and consumes in the next period instead.
+ * Then the new row is made with what was left, and never computed again. A row before is always
+ * locked before the row after it.
  *
- * Thresholds are recorded in the transaction that reaches them, under the lock of the counter's row,
- * which remembers the highest one: each is recorded exactly once a period, also when units are given
- * back and consumed again, and not at all when the transaction rolls back.
+ * Thresholds are recorded in the transaction that reaches them, under the lock of the counter's
+ * row, which remembers the highest one: each is recorded exactly once a period, also when units
+ * are given back and consumed again, and not at all when the transaction rolls back.
  */
 #include "compat.h"
 

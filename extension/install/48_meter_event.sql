@@ -90,7 +90,7 @@ COMMENT ON FUNCTION authmeter.event_record(uuid, text, bigint, timestamptz, json
 -- ---- queries -------------------------------------------------------------------------------------
 
 CREATE FUNCTION authmeter.event_dimensions(dimensions jsonb, names text[]) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 RETURN CASE WHEN pg_catalog.cardinality(names) OPERATOR(pg_catalog.=) 0 THEN '{}'::jsonb
 	ELSE (SELECT coalesce(pg_catalog.jsonb_object_agg(n, dimensions OPERATOR(pg_catalog.->) n), '{}')
 		FROM pg_catalog.unnest(names) n WHERE dimensions OPERATOR(pg_catalog.?) n) END;
