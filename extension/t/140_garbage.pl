@@ -70,7 +70,7 @@ sub garbage
 }
 
 # Warm up first with the same load: slots and buffers that are allocated once are there afterwards.
-Authmeter::Load::finish(Authmeter::Load::start(4, sub { garbage(time + 12) }));
+Authmeter::Load::finish(Authmeter::Load::start(4, sub { garbage(time + 25) }));
 my $before = memory_kb();
 my $begin = time;
 my $load = Authmeter::Load::start(4, sub { garbage($begin + $seconds) });
