@@ -606,6 +606,14 @@ set('autoverse.delete_account', undef);
 answer('health', $s->request('GET', '/health'), 200, '{"status":"OK","timestamp":"<time>","environment":"development"}');
 answer('root', $s->request('GET', '/'), 200, '{"status":"OK","timestamp":"<time>","environment":"development","message":"Autoverse Hub API is running"}');
 answer("unknown path $_", $s->request('GET', $_), 404, qq({"error":"Route not found","path":"$_","code":"ROUTE_NOT_FOUND"})) for '/none', '/api/auth', '/api/auth//me', '/auth/Me';
+# Who scans mails for links fetches them: that consumes nothing (security: line 14).
+my $scanned = send_code('ella@example.com', 'verification');
+for my $method (qw(GET HEAD))
+{
+	is(call($method, "/verify-otp?email=ella%40example.com&otp=$scanned&purpose=verification")->{status}, 405, "verify-otp: $method");
+}
+is(post('/verify-otp', { email => 'ella@example.com', otp => $scanned, purpose => 'verification' })->{status}, 200, 'and the code is still good');
+
 answer('login: GET', call('GET', '/login'), 405, error('Method not allowed', 'METHOD_NOT_ALLOWED'), allow => ['POST']);
 my $no_body = error('Invalid request body', 'VALIDATION_ERROR');
 answer("register: $_", post('/register', $_), 400, $no_body) for '{', '[]', '{"email":"a@b.cd","email":"c@d.ef"}', '{"name":"\u0000"}';
