@@ -4,10 +4,9 @@
  * event_record: usage with its own time and dimensions. The tables and their order are told in
  * install/48_meter_event.sql.
  *
- * The user's total is counted first and keeps its lock, so events of one user and meter follow
- * each other; the rows by day and minute come after it, in that order. What a day cannot hold any
- * more is taken back from the total: a day is at most as large as the total, unless that was
- * reset.
+ * The user's total is counted first and keeps its lock, so events of one user and meter follow each
+ * other; the rows by day and minute come after it, in that order. What a day cannot hold any more
+ * is taken back from the total: a day is at most as large as the total, unless that was reset.
  */
 #include "compat.h"
 

@@ -32,7 +32,7 @@ WHERE nspname LIKE 'authmeter%' AND a.grantee = 0;
 SELECT p.oid::regprocedure AS unpinned
 FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
 WHERE p.pronamespace IN ('authmeter'::regnamespace, 'authmeter_http'::regnamespace)
-	AND l.lanname <> 'c' AND p.proconfig IS DISTINCT FROM ARRAY['search_path=pg_catalog, pg_temp'];
+	AND l.lanname <> 'c' AND p.prosqlbody IS NULL AND p.proconfig IS DISTINCT FROM ARRAY['search_path=pg_catalog, pg_temp'];
 
 -- No function says LEAKPROOF; every argument has a name.
 SELECT p.oid::regprocedure AS leakproof_or_unnamed

@@ -81,7 +81,7 @@ SELECT * FROM authmeter.event_list(:'a', page_size => 0);
 SELECT authmeter.event_partition_make('2030-02-14'), authmeter.event_partition_make('2030-02-01'), authmeter.event_partition_make('2030-03-31');
 SELECT authmeter.event_partition_make(NULL);
 SELECT (authmeter.event_record(:'a', 'event.tokens', 1, '2030-02-20')).outcome;
-SELECT tableoid::regclass, count(*) FROM authmeter.meter_event GROUP BY 1 ORDER BY 1::text;
+SELECT tableoid::regclass, count(*) FROM authmeter.meter_event GROUP BY tableoid ORDER BY tableoid::regclass::text;
 SELECT authmeter.event_partition_drop('2030-02-01'), authmeter.event_partition_drop('2029-02-01');
 SELECT :march + 86400 * 35 AS later \gset
 SET authmeter.clock_offset_s = :later;

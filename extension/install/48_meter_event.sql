@@ -46,13 +46,15 @@ CREATE TABLE authmeter.meter_event (
 	ingested_at timestamptz NOT NULL,
 	value bigint NOT NULL,
 	subject text,
-	dimensions jsonb NOT NULL,
-	PRIMARY KEY (user_id, event_at, id)
+	dimensions jsonb NOT NULL
 ) PARTITION BY RANGE (event_at);
-CREATE INDEX meter_event_event_at_idx ON authmeter.meter_event USING brin (event_at);
 COMMENT ON TABLE authmeter.meter_event IS
 	'The events of meters that keep a log, partitioned by the month of the event''s own time (event_partition_make); ingested_at is when they were recorded.';
+-- Each partition has its own key: one of the parent would be made when a dump attaches a partition,
+-- and then a second time from the dump.
 CREATE TABLE authmeter.meter_event_other PARTITION OF authmeter.meter_event DEFAULT;
+ALTER TABLE authmeter.meter_event_other ADD PRIMARY KEY (user_id, event_at, id);
+CREATE INDEX meter_event_other_event_at_idx ON authmeter.meter_event_other USING brin (event_at);
 COMMENT ON TABLE authmeter.meter_event_other IS
 	'Events of months that have no partition of their own.';
 SELECT pg_catalog.pg_extension_config_dump('authmeter.meter_event_other', '');
@@ -61,8 +63,9 @@ CREATE FUNCTION authmeter.event_meter(
 	meter text, value bigint, event_at timestamptz, dimensions jsonb, subject text, ingested_at timestamptz,
 	OUT id integer, OUT kind text, OUT event_log boolean, OUT problem text)
 RETURNS SETOF record
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
+	-- No SET, so that it becomes part of the statement that calls it; names are bound already.
 	SELECT m.id, m.kind, m.event_log, CASE
 		WHEN event_meter.value IS NULL OR (m.kind = 'sum' AND event_meter.value < 1) THEN 'amount_invalid'
 		WHEN event_at > ingested_at + interval '5 minutes' OR NOT isfinite(event_at)
@@ -90,7 +93,7 @@ COMMENT ON FUNCTION authmeter.event_record(uuid, text, bigint, timestamptz, json
 -- ---- queries -------------------------------------------------------------------------------------
 
 CREATE FUNCTION authmeter.event_dimensions(dimensions jsonb, names text[]) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN pg_catalog.cardinality(names) OPERATOR(pg_catalog.=) 0 THEN '{}'::jsonb
 	ELSE (SELECT coalesce(pg_catalog.jsonb_object_agg(n, dimensions OPERATOR(pg_catalog.->) n), '{}')
 		FROM pg_catalog.unnest(names) n WHERE dimensions OPERATOR(pg_catalog.?) n) END;
@@ -227,7 +230,7 @@ BEGIN
 		RETURN 'exists';
 	END IF;
 	LOCK TABLE authmeter.meter_event_other IN ACCESS EXCLUSIVE MODE;
-	EXECUTE format('CREATE TABLE authmeter.%I (LIKE authmeter.meter_event INCLUDING ALL)', name);
+	EXECUTE format('CREATE TABLE authmeter.%I (LIKE authmeter.meter_event_other INCLUDING ALL)', name);
 	EXECUTE format('WITH moved AS (DELETE FROM authmeter.meter_event_other
 		WHERE event_at >= %L AND event_at < %L RETURNING *) INSERT INTO authmeter.%I SELECT * FROM moved',
 		first, next, name);
