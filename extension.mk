@@ -37,7 +37,7 @@ endif
 # In this order: later tests may use what an earlier one made. `make lint` names forgotten files.
 REGRESS = install setting status audit audit_chain key jwt jwt_attack password user login \
 	token session ratelimit gcra mail mail_template otp one_time_token registration totp \
-	service_token usage ledger ledger_grant plan quota notification api_key identity \
+	service_token usage ledger ledger_grant plan quota notification api_key price identity \
 	housekeeping api_vsplugin rate_policy api_quizzer api_jobpsych api_autoverse \
 	api_autoverse_login api_autoverse_session api_autoverse_account payment_signature \
 	meter_event attack_argument catalog

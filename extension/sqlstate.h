@@ -44,7 +44,9 @@
 	X(PLAN_FIXED, '0', '5', '3', 409, 1, "A published version of a plan cannot be changed.")      \
 	X(LEDGER_APPEND_ONLY, '0', '5', '5', 409, 1, "Rows of the books are never changed or deleted.") \
 	X(UNIT_INVALID, '0', '5', '6', 400, 1, "The unit's definition breaks a rule.")                \
+	X(PRICE_INVALID, '0', '6', '0', 400, 1, "A price, its book or the quantities to be priced break a rule.") \
 	X(PAYMENT_INVALID, '0', '6', '1', 400, 1, "A provider, secret, order or event of payments breaks a rule.") \
+	X(PRICE_FIXED, '0', '6', '2', 409, 1, "Prices are added, never changed.")                     \
 	X(OTP_INVALID, '0', '7', '0', 400, 1, "A purpose or address of a one-time code is malformed.") \
 	X(SERVICE_TOKEN_INVALID, '0', '7', '1', 400, 1, "The name, scope or lifetime of a service token is malformed.") \
 	X(API_KEY_INVALID, '0', '7', '2', 400, 1, "A field of an API key, or the cost of a call, breaks its rule.") \

@@ -126,12 +126,12 @@ int
 main(void)
 {
 	static void (*const tests[])(void) = {
-		test_base32,   test_base64url, test_bcrypt_format, test_claims,
-		test_duration, test_email,     test_gcra,          test_hex,
-		test_hotp,     test_json,      test_json_hostile,  test_json_number,
-		test_jws,      test_multipart, test_net,           test_payment_signature,
-		test_period,   test_rate,      test_template,      test_text_stats,
-		test_utf8,     test_uuid7,
+		test_base32,     test_base64url, test_bcrypt_format, test_claims,
+		test_duration,   test_email,     test_gcra,          test_hex,
+		test_hotp,       test_json,      test_json_hostile,  test_json_number,
+		test_jws,        test_multipart, test_net,           test_payment_signature,
+		test_period,     test_price,     test_rate,          test_template,
+		test_text_stats, test_utf8,      test_uuid7,
 	};
 	size_t i;
 

@@ -54,6 +54,7 @@ extern void test_multipart(void);
 extern void test_net(void);
 extern void test_payment_signature(void);
 extern void test_period(void);
+extern void test_price(void);
 extern void test_rate(void);
 extern void test_template(void);
 extern void test_text_stats(void);
