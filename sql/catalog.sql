@@ -28,7 +28,7 @@ WHERE c.relnamespace IN ('authmeter'::regnamespace, 'authmeter_http'::regnamespa
 SELECT nspname AS open_to_public FROM pg_namespace, aclexplode(nspacl) a
 WHERE nspname LIKE 'authmeter%' AND a.grantee = 0;
 
--- A function that runs with its owner's rights pins search_path, with pg_temp last, or is C.
+-- A function pins search_path, with pg_temp last, or is C, or has a body bound when it was made.
 SELECT p.oid::regprocedure AS unpinned
 FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
 WHERE p.pronamespace IN ('authmeter'::regnamespace, 'authmeter_http'::regnamespace)
