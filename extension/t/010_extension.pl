@@ -89,7 +89,7 @@ $node->safe_psql('postgres', 'CREATE DATABASE restored');
 command_ok(
 	[ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-h', $node->host, '-p', $port, '-f', $dump, 'restored' ],
 	'restore');
-is( $node->safe_psql('restored', "SELECT meter_name, value FROM authmeter.usage_get('$id')"),
+is( $node->safe_psql('restored', "SELECT meter_name, value FROM authmeter.usage_get('$id', 'dump.words')"),
 	'dump.words|7', 'counters are kept');
 is( $node->safe_psql(
 		'restored', "SELECT outcome, value, replayed FROM authmeter.usage_add('$id', 'dump.words', 7, 'key-1')"),
@@ -128,7 +128,7 @@ command_ok(
 	[ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-h', $other->{node}->host, '-p', $other->{node}->port,
 	  '-f', $dump, 'restored' ],
 	'restore under another master key');
-is( $other->{node}->safe_psql('restored', "SELECT meter_name, value FROM authmeter.usage_get('$id')"),
+is( $other->{node}->safe_psql('restored', "SELECT meter_name, value FROM authmeter.usage_get('$id', 'dump.words')"),
 	'dump.words|7', 'counters are there');
 my ($code, $out, $err) = $other->{node}->psql(
 	'restored', "SELECT authmeter.token_issue('$id', 'vsplugin', 'access', lifetime => '1 hour')");
